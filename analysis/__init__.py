@@ -1,0 +1,1 @@
+"""From W&B logs to tables and pictures."""

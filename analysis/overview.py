@@ -1,0 +1,77 @@
+"""Everything that tables, pictures and the report are made of, worked out once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.costs import cost_rows
+from analysis.evaluations import Evaluation, Row, evaluations
+from analysis.metrics import SERIES
+from analysis.paper import baseline_rows
+from analysis.results import train_rows
+from analysis.runs import Logs, load
+from analysis.store import save
+from analysis.studies import arms_of, study_manifests
+from analysis.turns import Series, Turns, series_of, turns
+from tina.errors import UserError
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The logs, and what follows from them.
+
+    rows       the facts of every training run
+    manifests  the studies; `arms` has their arms by the study's name
+    evaluated  every evaluation by subject and step
+    baselines  models that were evaluated without being trained here
+    costs      what studies cost
+    """
+
+    logs: Logs
+    rows: list[Row]
+    manifests: list[Mapping[str, Any]]
+    arms: dict[str, list[Row]]
+    evaluated: dict[str, dict[int, Evaluation]]
+    baselines: list[Row]
+    costs: list[Row]
+    series: dict[tuple[str, str], Series]
+    turns: Turns
+
+    @property
+    def every_arm(self) -> list[Row]:
+        return [arm for arms in self.arms.values() for arm in arms]
+
+
+def overview(logs: Logs, selection: str = "logged", memory: Path | None = None) -> Overview:
+    """What follows from the logs; `memory` is a file that keeps what was found out about curves.
+
+    Raises UserError if there is neither a training run, nor a study, nor a model's evaluation.
+    """
+    rows, manifests, evaluated = train_rows(logs, selection), study_manifests(logs), evaluations(logs)
+    baselines = baseline_rows(logs, evaluated, [row["run"] for row in rows])
+    if not rows and not manifests and not baselines:
+        raise UserError(
+            f"{len(logs.runs)} W&B runs were read, but none is a training run, a study or a model's evaluation: "
+            "nothing to show."
+        )
+    arms, series = arms_of(manifests, rows), series_of(logs)
+    costs = cost_rows(arms, {m["study"]: m.get("title") or m["study"] for m in manifests}, rows)
+    return Overview(logs, rows, manifests, arms, evaluated, baselines, costs, series, turns(series, memory))
+
+
+def load_overview(chosen: Mapping[str, Any]) -> Overview:
+    """The overview of what the settings of an analysis script name; with `export`, all series are kept and written.
+
+    Raises UserError as `load`, `save` and `overview` do.
+    """
+    cache = Path(chosen["cache"]) if chosen["cache"] else None
+    logs = load(chosen["source"], None if chosen["export"] else SERIES, cache)
+    if chosen["export"]:
+        save(logs, Path(chosen["export"]))
+    return overview(logs, chosen["selection"], cache and cache / "turns.jsonl")
+
+
+def damaged(logs: Logs) -> list[str]:
+    """One sentence for each run of which something could not be read."""
+    return [f"{run.path}: {run.damage}." for run in logs.runs.itertuples() if run.damage]

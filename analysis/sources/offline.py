@@ -1,0 +1,148 @@
+"""The `.wandb` files below a folder, with the table files beside them; nothing else is read."""
+
+import hashlib
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.metrics import canonical
+from analysis.problem_table import EMPTY, TABLE, read_problem_table
+from analysis.runs import RUN_COLUMNS, Logs, problems_frame
+from analysis.series import Part, merged, metrics_frame, split_where_steps_fall
+from analysis.wandb_files import Segment, read_segment
+from tina.errors import UserError
+
+MAX_WORKERS = 4
+PARALLEL_BYTES = 128 * 2**20
+"""Less than this is read before another process has started."""
+
+RUN_FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
+
+
+def keys(source: Mapping[str, Any]) -> dict[str, str]:
+    """A text for each run below `source["root"]`, at any depth, that changes when one of its files does.
+
+    Raises UserError if there is no run.
+    """
+    found = {}
+    for run_id, paths in _files_by_run(Path(source["root"]).expanduser()).items():
+        stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path in paths if (stat := path.stat())]
+        found[run_id] = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+    return found
+
+
+def read(source: Mapping[str, Any], wanted: Callable[[str], bool], names: Collection[str] | None = None) -> Logs:
+    """The runs below `source["root"]`, those of `names` alone if given. Raises UserError if there is none."""
+    found = _files_by_run(Path(source["root"]).expanduser())
+    found = {name: paths for name, paths in found.items() if names is None or name in names}
+    read_segments = _read_segments([path for paths in found.values() for path in paths], wanted)
+    runs, metrics, problems = [], [], []
+    for name, paths in found.items():
+        segments = sorted((next(read_segments) for _ in paths), key=lambda segment: segment.started)
+        table, damage = _problem_table(segments)
+        runs.append(_run(name, segments, damage))
+        if len(table):
+            problems.append(table.assign(run=name))
+        metrics += [(name, metric, *merged(parts)) for metric, parts in _parts(segments).items()]
+    frame = pd.DataFrame(runs, columns=RUN_COLUMNS).sort_values(["started", "id"], ignore_index=True)
+    return Logs(frame, metrics_frame(metrics), problems_frame(problems))
+
+
+def _files_by_run(root: Path) -> dict[str, list[Path]]:
+    """The `.wandb` files of each run below `root` by the run's id, each once (`latest-run` is a link to one)."""
+    found = defaultdict(list)
+    for folder, folders, files in os.walk(root):
+        if match := RUN_FOLDER.fullmatch(Path(folder).name):
+            found[match[2]] += sorted(Path(folder, name) for name in files if name.endswith(".wandb"))
+            folders.clear()
+    found = {run_id: sorted(paths) for run_id, paths in sorted(found.items()) if paths}
+    if not found:
+        what = "There are no W&B runs" if root.is_dir() else "There is no such folder"
+        raise UserError(f"{what}: {root.resolve()}. Train first (python train.py), or set source.root=<folder>.")
+    return found
+
+
+def _read_segments(paths: Sequence[Path], wanted: Callable[[str], bool]) -> Iterator[Segment]:
+    """The segments in the order of their paths; where there is much to read, several processes share it."""
+    workers = min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    if workers == 1 or sum(path.stat().st_size for path in paths) < PARALLEL_BYTES:
+        yield from (_read_segment(path, wanted) for path in paths)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_read_segment, paths, repeat(wanted))
+
+
+def _read_segment(path: Path, wanted: Callable[[str], bool]) -> Segment:
+    """A segment with its start, from the folder's name if the file no longer tells it."""
+    try:
+        segment = read_segment(path, wanted)
+    except OSError as error:
+        segment = Segment(path, damage=[f"the file cannot be opened ({error.strerror})"])
+    if segment.run_id is None:
+        segment.damage.append("the record that says what kind of run it is cannot be read")
+    if segment.started is None:
+        moment = RUN_FOLDER.fullmatch(path.parent.name)[1]
+        segment.started = time.mktime(time.strptime(moment, "%Y%m%d_%H%M%S"))
+    return segment
+
+
+def _run(run_id: str, segments: Sequence[Segment], damage: Iterable[str]) -> dict[str, Any]:
+    last = segments[-1]
+    config, summary = {}, {}
+    for segment in segments:
+        config |= segment.config
+        summary |= segment.last
+    return {
+        "id": run_id,
+        **{name: _last_known(segments, name) for name in ("project", "group", "job_type", "tags")},
+        "state": _state(last.exit_code),
+        "started": segments[0].started,
+        "config": config,
+        "summary": summary,
+        "segments": len(segments),
+        "damage": "; ".join([*(text for segment in segments for text in segment.damage), *damage]),
+        "path": str(last.path),
+    }
+
+
+def _state(exit_code: int | None) -> str:
+    """Of a run with this exit record; an exit code above 128 is a signal's, by the shell's convention."""
+    if exit_code is None or exit_code == 0:
+        return "running" if exit_code is None else "finished"
+    return "stopped" if exit_code > 128 else "failed"
+
+
+def _last_known(segments: Sequence[Segment], name: str) -> Any:
+    values = [getattr(segment, name) for segment in segments]
+    return next((value for value in reversed(values) if value), values[-1])
+
+
+def _parts(segments: Iterable[Segment]) -> dict[str, list[Part]]:
+    parts = defaultdict(list)
+    for segment in segments:
+        for metric, (steps, values) in segment.series.items():
+            parts[canonical(metric)] += split_where_steps_fall(np.asarray(steps), np.asarray(values))
+    return parts
+
+
+def _problem_table(segments: Sequence[Segment]) -> tuple[pd.DataFrame, list[str]]:
+    """The per-problem table that a run logged last, and what is wrong with it in words."""
+    segment = next((s for s in reversed(segments) if f"{TABLE}.path" in s.last), None)
+    if segment is None:
+        return EMPTY, []
+    path = segment.path.parent / "files" / segment.last[f"{TABLE}.path"]
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return EMPTY, [f"the per-problem table {path.name} cannot be opened ({error.strerror})"]
+    return read_problem_table(data, path.name, segment.last.get(f"{TABLE}.sha256"))

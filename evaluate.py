@@ -1,0 +1,24 @@
+"""Evaluate the checkpoints of a run, or a model; several of either with -m. `python evaluate.py --help` says how."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from tina import cli, configs
+from tina.schema import EvaluateConfig
+
+configs.register()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")
+def run(config: DictConfig) -> None:
+    from tina.evaluation.command import run_evaluation  # torch is loaded only once everything has been checked
+
+    with cli.errors_in_words():
+        run_evaluation(configs.to_typed(configs.plain(config), EvaluateConfig))
+
+
+if __name__ == "__main__":
+    cli.pass_gate(sys.argv[1:], "evaluate")
+    run()

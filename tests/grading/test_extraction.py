@@ -1,0 +1,104 @@
+r"""Every rule of `tina.grading`'s first table: which part of a completion is its answer."""
+
+import pytest
+
+from tests.grading.test_rules import table_rows
+from tina.grading import Grader
+from tina.grading.extraction import extract
+
+LONG = "so " * 40
+
+RULES: dict[str, list[tuple[str, str | None]]] = {
+    "after think": [
+        (r"<think>\boxed{4}</think> It is \boxed{5}.", "5"),
+        (r"<think>a</think> \boxed{4} <think>b</think> \boxed{5}", "5"),
+        (r"<think> it must be \boxed{5}", "5"),
+        (r"<think>\boxed{4}</think> It is 5.", "5"),
+    ],
+    "last box": [
+        (r"\boxed{4}, no, \boxed{5}", "5"),
+        (r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}"),
+        (r"$\boxed{1}$ and $\boxed{-2}$", "1, -2"),
+        (r"\boxed{(1,2)}, \boxed{(3,4)}", "(1,2), (3,4)"),
+        ("\\boxed{5}\n\n\\boxed{5}", "5"),
+        (rf"\boxed{{4}} {LONG} \boxed{{5}}", "5"),
+        (r"\boxed{\boxed{5}}", "5"),
+        (r"\fbox{5}", "5"),
+        (r"\boxed 5.", "5"),
+        (r"\boxed{\{1,2\}}", r"\{1,2\}"),
+        (r"\boxed{17\}", "17\\"),
+        (r"\boxed{5} <answer>4</answer>", "5"),
+        (r"\boxed{}", None),
+    ],
+    "unclosed box": [
+        (r"it is 3 apples and \boxed{12", "3"),
+        (r"\boxed{5} but then \boxed{12", "5"),
+        (r"\boxed{12", None),
+        ("we get 4+3=7\n\\boxe", "7"),
+    ],
+    "answer tag": [
+        ("<answer>5</answer>", "5"),
+        ("<answer>4</answer> <answer>5</answer>", "5"),
+        ("<answer>The total is 5 apples.</answer>", "5"),
+        ("The answer is 4. <answer>5</answer>", "5"),
+    ],
+    "after ####": [("3 + 4 = 7\n#### 7", "7"), ("#### 1,200 apples", "1,200 apples")],
+    "choice letter": [
+        ("I think it is A or B.\nAnswer: C", "C"),
+        ("The correct option is (C).", "C"),
+        ("**Answer: C**", "C"),
+        ("A is wrong.\n\n**C**", "C"),
+        (r"The answer is $\text{C}$.", "C"),
+    ],
+    "bare expression": [("x^2+1", "x^2+1"), ("$x^2+1$", "$x^2+1$"), ("no solution", "no solution"), ("-5", "-5")],
+    "math-verify's search": [
+        (r"So we find that $x = 5$ holds.", "x = 5"),
+        ("Therefore the roots are $x=1$ and $x=2$.", "x=1 and x=2"),
+        ("Final Answer: The final answer is $7$. I hope it is correct.", "7"),
+    ],
+    "after \"answer is\"": [
+        ("The answer is x+1. I hope it is correct.", "x+1"),
+        ("The answer is: 12 apples, not 13", "12"),
+        ("The answer is **Monday**.", "Monday"),
+    ],
+    "last number": [
+        ("3+4=7\n7-12=-5", "-5"),
+        ("There are 1,234 ways.", "1,234"),
+        ("It is .5", ".5"),
+        ("The odds are 1/3, then.", "1/3"),
+        ("QXB7Z is the code", None),
+        ("no number here at all", None),
+        ("", None),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "completion", "answer"), [(rule, *case) for rule, cases in RULES.items() for case in cases]
+)
+def test_rule(rule: str, completion: str, answer: str | None) -> None:
+    found = extract(completion, choice=rule == "choice letter")
+    assert found.search == (rule == "math-verify's search")
+    if not found.search:
+        assert found.answer == answer
+
+
+@pytest.mark.parametrize(("completion", "answer"), RULES["math-verify's search"])
+def test_what_the_search_finds_is_the_answer(completion: str, answer: str, grader: Grader) -> None:
+    assert grader.grade([answer, "17"], [completion] * 2)[0].verdict == "correct"
+    assert grader.grade([answer, "17"], [completion] * 2)[1].verdict == "wrong"
+
+
+def test_each_row_of_the_table_has_its_cases() -> None:
+    assert table_rows(0) == list(RULES)
+
+
+def test_an_answer_stands_in_the_last_200_000_characters() -> None:
+    assert extract("\\boxed{5}" + " so" * 60_000).answer == "5"
+    assert extract("\\boxed{5}" + " so" * 70_000).answer is None
+
+
+def test_a_letter_counts_as_a_choice_only_for_a_gold_that_is_one(grader: Grader) -> None:
+    completion = "Option A has 4 apples.\nAnswer: C, because there are 3 of them."
+    verdicts = [grade.verdict for grade in grader.grade(["C", "A", "3"], [completion] * 3)]
+    assert verdicts[:2] == ["correct", "wrong"]

@@ -1,0 +1,130 @@
+"""What the gate lets through and what it says, without torch."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tina import configs, gate
+
+configs.register()
+
+
+def problems(*overrides: str, multirun: bool = False) -> list[str]:
+    return gate.check(overrides, multirun).problems
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["lora.rnak=8"], "no key lora.rnak: did you mean lora.rank"),
+        (["+lora.rnak=8"], "no key lora.rnak: did you mean lora.rank"),
+        (["++lora.rnak=8"], "no key lora.rnak: did you mean lora.rank"),
+        (["+nonsense=1"], "no key nonsense"),
+        (["lora.rank=abc"], "'abc' of type 'str' could not be converted to Integer"),
+        (["lora.rank=0"], "lora.rank=0 must be greater than 0"),
+        (["lora.rank=-4"], "lora.rank=-4 must be greater than 0"),
+        (["lora.dropout=1.5"], "lora.dropout=1.5 is a share"),
+        (["algorithm=gropo"], "no algorithm=gropo: did you mean grpo"),
+        (["algorithm.loss_type=gropo"], "algorithm.loss_type=gropo is not known"),
+        (["model.path=/not/there"], "model.path=/not/there is not there"),
+        (["model.path=./conf"], "model.path=./conf is no model folder"),
+        (["dataset=file", "dataset.path=./not-there.jsonl"], "not-there.jsonl"),
+        (["dataset.path=pyproject.toml"], "makes its problems itself and reads no dataset.path"),
+        (["trainer.top_entropy_quantil=0.5"], "did you mean top_entropy_quantile"),
+        (["trainer.learning_rate=1"], "set by this suite from schedule.learning_rate"),
+        (["dataset.generator_options.term=[3,4]"], "no option 'term'"),
+        (["+sweeps=lora_rnk"], "no sweeps=lora_rnk: did you mean lora_rank"),
+        (["+sweeps=lora_rank"], "add -m"),
+        (["paths.outputs=./pyproject.toml/x"], "pyproject.toml is a file"),
+        (["batch.num_generations=7"], "groups of batch.num_generations=7: use 63 or 70"),
+        (["batch.num_generations=1", "batch.completions_per_step=64"], "a group needs at least 2"),
+        (["batch.completions_per_forward=48"], "not a multiple of batch.completions_per_forward=48"),
+        (["hardware.processes=3"], "hardware.processes=3"),
+        (["length.max_completion_tokens=4000"], "do not fit the sampler's context of 1024"),
+        (["length.context_tokens=128"], "do not fit the sampler's context of 128"),
+        (["benchmarks.max_new_tokens=1024"], "leaves no room for a prompt"),
+        (["schedule.stretch=0.5"], "before schedule.max_steps=60"),
+        (["reward.rewards.accuracy.weight=0", "reward.rewards.format.weight=0"], "Every reward has weight 0"),
+        (["selection.benchmark=arithmetic_other"], "chooses on arithmetic_other"),
+        (["lora.rank=4,8"], "add -m"),
+        (["lora.rank=4", "lora.rank=8"], "lora.rank is given twice"),
+        (["lora.rank"], "'lora.rank' is not an override"),
+    ],
+)
+def test_a_mistake_is_one_sentence(overrides: list[str], words: str) -> None:
+    found = problems(*overrides)
+    assert len(found) == 1, found
+    assert words in found[0]
+
+
+def test_the_default_and_the_documented_overrides_pass() -> None:
+    assert problems() == []
+    assert problems("algorithm=dr_grpo", "seed=1") == []
+    assert problems("model=tiny_c", "selection=before_transition", "benchmarks=none") == []
+
+
+def test_a_grid_is_checked_whole() -> None:
+    found = problems("lora.rank=4,8,0", "seed=1,2", "algorithm=grpo,gropo", "lora.rnak=2", multirun=True)
+    assert len(found) == 3
+    assert any("lora.rank=0" in p for p in found)
+    assert any("gropo" in p for p in found)
+    assert any("lora.rnak" in p for p in found)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["+sweeps=lora_rank,reward"], "sweep files cannot be swept over"),
+        (["+sweeps=lora_rank", "lora.rank=3"], "lora.rank is an axis of the sweep file and given again"),
+        (["+sweeps=lora_rank", "lora.rank=3,5"], "lora.rank is an axis of the sweep file and given again"),
+    ],
+)
+def test_a_sweep_that_hydra_would_silently_change_is_refused(overrides: list[str], words: str) -> None:
+    assert any(words in problem for problem in problems(*overrides, multirun=True))
+
+
+def test_arms_of_a_grid_differ_and_know_what_was_swept() -> None:
+    grid = gate.check(["lora.rank=4,8", "seed=1,2"], multirun=True)
+    assert [arm.swept for arm in grid.arms] == [{"lora.rank": r, "seed": s} for r in ("4", "8") for s in ("1", "2")]
+    assert len({arm.digest for arm in grid.arms}) == 4
+    assert all(arm.config["lora"]["rank"] == int(arm.swept["lora.rank"]) for arm in grid.arms)
+
+
+def test_two_arms_that_are_one_run_are_refused() -> None:
+    found = problems("lora.rank=8,8", multirun=True)
+    assert found == ["lora.rank=8 and lora.rank=8 are the same run: remove one of them from the sweep."]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["+nonsense=1"]])
+def test_torch_is_not_imported_before_a_run_starts(arguments: list[str]) -> None:
+    code = (
+        "import runpy, sys; sys.argv = ['train.py', *sys.argv[1:]]\n"
+        "try: runpy.run_path('train.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', [m for m in ('torch', 'transformers', 'trl', 'wandb', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert "LOADED []" in done.stdout, done.stdout + done.stderr
+
+
+def test_help_names_the_groups_every_ablation_and_examples() -> None:
+    done = subprocess.run([sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    for words in ("algorithm: cispo, dapo, dr_grpo", "experiment=open_rs2", "hydra/launcher=plan", "eval "):
+        assert words in done.stdout
+    listed = done.stdout.split("Ablations")[1]
+    for path in (ROOT / "sweeps").glob("*.yaml"):
+        assert path.stem in listed, path
+
+
+def test_tab_completion_knows_choices_and_keys() -> None:
+    def completed(line: str) -> list[str]:
+        command = [sys.executable, "train.py", "-sc", "query=bash"]
+        typed = os.environ | {"COMP_LINE": f"python train.py {line}", "COMP_POINT": str(len(line) + 16)}
+        return subprocess.run(command, cwd=ROOT, env=typed, capture_output=True, text=True).stdout.split()
+
+    assert {"algorithm=grpo", "algorithm=dr_grpo"} <= set(completed("algorithm="))
+    assert {"lora.rank=", "lora.rslora="} <= set(completed("lora.r"))

@@ -1,0 +1,49 @@
+"""Who may import whom: leaves stay light, analysis stays apart."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+HEAVY = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "vllm", "wandb", "pandas"}
+LEAVES = ["schema", "identity", "statistics", "dynamics", "rewards", "grading", "checks", "gate", "configs", "cli"]
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_importing_it_loads_nothing_heavy(name: str) -> None:
+    code = f"import tina.{name}, sys; print(sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_tina_never_imports_analysis() -> None:
+    for path in (ROOT / "tina").rglob("*.py"):
+        assert not [name for name in imported(path) if name.split(".")[0] == "analysis"], path
+
+
+def test_analysis_imports_only_leaves_and_never_torch() -> None:
+    allowed = {"statistics", "dynamics", "identity", "schema", "cost", "errors"}
+    for path in (ROOT / "analysis").rglob("*.py"):
+        for name in imported(path):
+            parts = name.split(".")
+            assert parts[0] not in HEAVY - {"wandb", "pandas"}, f"{path}: {name}"
+            assert parts[0] != "tina" or len(parts) == 1 or parts[1] in allowed, f"{path}: {name}"
+
+
+def test_only_the_trainer_knows_trl() -> None:
+    users = [path for path in (ROOT / "tina").rglob("*.py") if any(n.split(".")[0] == "trl" for n in imported(path))]
+    assert [path.name for path in users] == ["trainer.py"]

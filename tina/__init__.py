@@ -1,0 +1,1 @@
+"""Ablations of small reasoning models trained with GRPO on LoRA adapters."""

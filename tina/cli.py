@@ -1,0 +1,46 @@
+"""What the entry points share: the gate in front of Hydra, and errors told in a sentence."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+
+from hydra._internal.utils import get_args_parser
+
+from tina.errors import UserError
+
+INFORMATIONAL = ("help", "hydra_help", "cfg", "info", "shell_completion")
+"""Flags with which Hydra prints something and starts nothing."""
+
+
+def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
+    """Checks the whole command line; prints every problem and exits with 2 if there is one."""
+    arguments = get_args_parser().parse_args(list(argv))
+    if any(getattr(arguments, flag) for flag in INFORMATIONAL):
+        return
+    from tina import gate
+
+    grid = gate.check(arguments.overrides, arguments.multirun, config_name)
+    if grid.problems:
+        for problem in grid.problems:
+            print(problem, file=sys.stderr)
+        print("Nothing was started.", file=sys.stderr)
+        sys.exit(2)
+    if grid.launcher == "plan":
+        from tina import plan
+
+        plan.show(grid.arms, f"Plan of {grid.source}")
+        sys.exit(0)
+    if arguments.multirun and config_name == "train":
+        from tina.study import record_sweep
+
+        record_sweep(grid)
+
+
+@contextlib.contextmanager
+def errors_in_words() -> Iterator[None]:
+    """A mistake of the user's is one sentence and exit code 2, without a traceback."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

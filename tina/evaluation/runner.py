@@ -1,0 +1,228 @@
+"""One checkpoint on all configured benchmarks: sampled in batches, graded, recorded, logged.
+
+The records of a checkpoint lie in one file for each benchmark, named by everything that decides what is in them but the
+number of samples: more samples, or more benchmarks, are added to what is there.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import wandb
+
+from tina import tracking
+from tina.evaluation import records
+from tina.evaluation.records import Record
+from tina.evaluation.scores import TOO_LONG, scores
+from tina.evaluation.task import Batch, Item, Task, batches, make_tasks
+from tina.grading import Grade, Grader
+from tina.guards import exclusive
+from tina.identity import text_digest
+from tina.rewards import RewardBatch, get_reward
+from tina.sampler.completion import Completion, Sampling
+from tina.schema import Benchmarks, Grading, Model, Prompt, Tracking
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Sample = Callable[[Sequence[str], Sampling, int], list[Completion]]
+"""Rendered prompts, sampling and a seed in; completions out, in order."""
+
+OnRecords = Callable[[Sequence[Record], bool], None]
+"""Told of records, and whether they were there before."""
+
+TABLE_COLUMNS = ["benchmark", "problem_id", "sample", "seed", "answer", "verdict", "tokens", "truncated"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: a step of a training run (0 is the base model) or a model of its own."""
+
+    source: str
+    """The training run's digest, or the model's name."""
+    fingerprint: str
+    """Everything about it that decides what it answers, but for the step."""
+    model: str
+    step: int
+    folder: Path
+    """Where its evaluations lie."""
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Everything about an evaluation but its subject; one for all checkpoints of a run."""
+
+    tasks: list[Task]
+    max_context_tokens: int
+    benchmarks: Benchmarks
+    grading: Grading
+    grader: Grader
+    tracking: Tracking
+
+    @property
+    def sampling(self) -> Sampling:
+        b = self.benchmarks
+        return Sampling(b.temperature, b.top_p, b.max_new_tokens)
+
+    def n_samples(self) -> int:
+        return sum(len(task.items) for task in self.tasks) * self.benchmarks.samples
+
+    def holds(self, item: Item) -> bool:
+        """Is there room in the context for this prompt and a completion of the configured length?"""
+        return item.prompt_tokens + self.benchmarks.max_new_tokens <= self.max_context_tokens
+
+
+def make_evaluator(
+    benchmarks: Benchmarks,
+    model: Model,
+    prompt: Prompt,
+    tokenizer: "PreTrainedTokenizerBase",
+    grading: Grading,
+    grader: Grader,
+    tracking: Tracking,
+) -> Evaluator:
+    """Loads the benchmarks and renders their prompts. Raises UserError as `make_tasks` does."""
+    tasks = make_tasks(benchmarks, prompt, tokenizer)
+    return Evaluator(tasks, model.max_context_tokens, benchmarks, grading, grader, tracking)
+
+
+def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
+    """16 hex digits of what was evaluated, on what, and how it was sampled and graded; not of how often."""
+    b = evaluator.benchmarks
+    asked = [[item.problem_id, item.gold, item.prompt] for item in task.items]
+    parts = [subject.fingerprint, subject.step, task.benchmark, asked, asdict(evaluator.sampling), b.seed, b.sequences]
+    return text_digest(json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens]))
+
+
+def records_file(subject: Subject, task: Task, evaluator: Evaluator) -> Path:
+    name = f"{task.benchmark}-{records_id(subject, task, evaluator)[:8]}"
+    return subject.folder / f"step-{subject.step}" / name / "records.jsonl"
+
+
+def pending(subject: Subject, evaluator: Evaluator) -> int:
+    """How many samples are not recorded yet."""
+    missing = 0
+    for task in evaluator.tasks:
+        found = {record.key for record in records.read(records_file(subject, task, evaluator))}
+        missing += sum(key not in found for batch in batches(task, evaluator.benchmarks) for key in batch.keys)
+    return missing
+
+
+def evaluate(subject: Subject, evaluator: Evaluator, sample: Sample | None, on_records: OnRecords) -> list[Record]:
+    """Samples, grades and records what is missing; returns all records of this subject, in order.
+
+    `sample` may be None where nothing is `pending`. The W&B run is written once, when the records are complete. Raises
+    UserError if another process is at the same records.
+    """
+    found: list[Record] = []
+    with ExitStack() as held:
+        for task in evaluator.tasks:
+            path = records_file(subject, task, evaluator)
+            held.enter_context(exclusive(path.parent))
+            found += _complete(path, task, evaluator, sample, on_records)
+        _log_once(subject, evaluator, found)
+    return found
+
+
+def _complete(
+    path: Path, task: Task, evaluator: Evaluator, sample: Sample | None, on_records: OnRecords
+) -> list[Record]:
+    """The records of one benchmark, in order; a batch of which one is missing is sampled again, exactly."""
+    records.mend(path)
+    found = {record.key: record for record in records.read(path)}
+    ordered: list[Record] = []
+    for batch in batches(task, evaluator.benchmarks):
+        missing = [key for key in batch.keys if key not in found]
+        if missing:
+            fresh = [record for record in _answer(batch, evaluator, sample) if record.key not in found]
+            records.append(path, fresh)
+            found.update({record.key: record for record in fresh})
+        on_records([found[key] for key in batch.keys], not missing)
+        ordered += [found[key] for key in batch.keys]
+    return ordered
+
+
+def _answer(batch: Batch, evaluator: Evaluator, sample: Sample) -> list[Record]:
+    """One record for each item of the batch; an item that does not fit the context is wrong without being asked."""
+    asked = [item for item in batch.items if evaluator.holds(item)]
+    completions = sample([item.prompt for item in asked], evaluator.sampling, batch.seed) if asked else []
+    grades = evaluator.grader.grade([item.gold for item in asked], [c.text for c in completions])
+    formats = get_reward("format")(
+        RewardBatch(
+            completions=[c.text for c in completions],
+            grades=grades,
+            completion_tokens=[c.tokens for c in completions],
+            max_completion_tokens=evaluator.benchmarks.max_new_tokens,
+            num_generations=1,
+            prompt_opens_think=batch.opens_think,
+        )
+    )
+    answered = {
+        item.problem_id: _record(batch, item, completion, grade, formatted == 1.0)
+        for item, completion, grade, formatted in zip(asked, completions, grades, formats, strict=True)
+    }
+    return [answered.get(item.problem_id) or _unasked(batch, item, evaluator) for item in batch.items]
+
+
+def _unasked(batch: Batch, item: Item, evaluator: Evaluator) -> Record:
+    room = f"{item.prompt_tokens} + {evaluator.benchmarks.max_new_tokens} of {evaluator.max_context_tokens} tokens"
+    return _record(batch, item, Completion("", 0, False), Grade("wrong", None, f"{TOO_LONG}: {room}"), False)
+
+
+def _record(batch: Batch, item: Item, completion: Completion, grade: Grade, formatted: bool) -> Record:
+    return Record(
+        benchmark=batch.benchmark,
+        problem_id=item.problem_id,
+        sample=batch.sample,
+        seed=batch.seed,
+        answer=grade.answer,
+        verdict=grade.verdict,
+        reason=grade.reason,
+        format=formatted,
+        tokens=completion.tokens,
+        truncated=completion.truncated,
+        text=completion.text,
+    )
+
+
+def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -> None:
+    """The W&B run of an evaluation, and beside it `evaluation.json`, which says that it was logged whole."""
+    ids = [records_id(subject, task, evaluator) for task in evaluator.tasks]
+    b = evaluator.benchmarks
+    run_id = text_digest(json.dumps([ids, b.samples]))
+    folder = subject.folder / f"step-{subject.step}" / f"{b.name}-x{b.samples}-{run_id[:8]}"
+    done = folder / "evaluation.json"
+    if done.exists():
+        return
+    # What a kill left of an earlier log would stand beside this one as a second segment.
+    shutil.rmtree(folder / "wandb", ignore_errors=True)
+    config: dict[str, Any] = {
+        "cfg": {
+            "benchmarks": asdict(b),
+            "sampler": {"backend": "transformers"},
+            "grading": asdict(evaluator.grading),
+        },
+        "train_id": subject.source,
+        "model": subject.model,
+        "step": subject.step,
+        "benchmark_set": b.name,
+    }
+    measured = scores(found)
+    run = tracking.start(
+        evaluator.tracking,
+        folder,
+        run_id=run_id,
+        job_type="eval",
+        name=f"{subject.model}@{subject.step} {b.name}",
+        group=subject.source,
+        config=config,
+    )
+    rows = [[getattr(record, column) for column in TABLE_COLUMNS] for record in found]
+    table = wandb.Table(columns=TABLE_COLUMNS, data=rows)
+    run.log({f"eval/{key}": value for key, value in measured.items()} | {"problems": table})
+    run.finish()
+    records.write_whole(done, {"id": run_id, **config, "scores": measured})

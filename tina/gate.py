@@ -1,0 +1,297 @@
+"""The gate before anything starts: the whole grid composed and checked, every problem told at once.
+
+It runs before Hydra's own main, since Hydra stops at the first mistake, lets `+misspelt=1` through, and starts arm 1
+before it has looked at arm 5. It imports no torch, so a mistake costs a second and not a model load.
+"""
+
+import copy
+import difflib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tina import checks, identity
+from tina.configs import CONF, ROOT, SCHEMAS, plain, to_typed
+
+COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, AssertionError)
+"""What composing raises for a mistake; OmegaConf asserts when a key is set in a group that was left out."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One run of a grid: what was swept, and the configuration that it composes to."""
+
+    swept: dict[str, str]
+    config: dict[str, Any]
+    digest: str
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """`lora.rank=4, seed=1`: what was swept."""
+        return ", ".join(f"{key}={value}" for key, value in self.swept.items())
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "summary.json").exists()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid; every arm may start exactly when `problems` is empty."""
+
+    arms: list[Arm]
+    axes: dict[str, list[str]]
+    """Swept key to its overrides, `{"lora.rank": ["lora.rank=4", "lora.rank=8"]}`."""
+    problems: list[str]
+    launcher: str = "sequential"
+    source: str = "command line"
+    """The sweep file that the grid came from, if it did."""
+    workers: int | None = None
+    """How many arms the launcher runs at once; None leaves it to the launcher."""
+
+
+def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") -> Grid:
+    """Compose and check every arm of a command line (its overrides, without flags); find ALL problems, in words."""
+    overrides, problems = _parse(arguments)
+    problems += _given_twice(overrides)
+    fixed = [o.input_line for o in overrides if not o.is_sweep_override()]
+    swept = [o for o in overrides if o.is_sweep_override()]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        good, more = _composable(fixed, config_name)
+        problems += more
+        try:
+            hydra = compose(config_name, good, return_hydra_config=True).hydra
+        except COMPOSE_ERRORS as error:
+            return Grid([], {}, [*problems, _first_line(error)])
+        in_file = _sweep_of_file(hydra)
+        problems += _misused_sweep(overrides, swept, in_file, multirun)
+        good += [o.input_line for o in in_file if not o.is_sweep_override()]
+        taken = {o.key_or_group for o in swept}
+        swept = [o for o in in_file if o.is_sweep_override() and o.key_or_group not in taken] + swept
+        axes = {o.key_or_group: _choices(o) for o in swept}
+        arms, cache = [], {}
+        for choices in itertools.product(*axes.values()):
+            arm, more = _compose_arm(good, dict(zip(axes, choices, strict=True)), config_name, cache)
+            problems += more
+            arms += [arm] if arm else []
+    problems = _unique(problems + _same_arms(arms))
+    choices = hydra.runtime.choices
+    files = [f"{group}/{choices[group]}.yaml" for group in choices if group.split("/")[0] == "sweeps"]
+    source = files[0] if files else "command line"
+    return Grid(arms, axes, problems, choices["hydra/launcher"], source, hydra.launcher.get("workers"))
+
+
+def _choices(override: Override) -> list[str]:
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+def _sweep_of_file(hydra: DictConfig) -> list[Override]:
+    """The axes that a sweep file brought with it."""
+    params = hydra.sweeper.get("params") or {}
+    return OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
+
+
+def _misused_sweep(
+    overrides: Sequence[Override], swept: Sequence[Override], in_file: Sequence[Override], multirun: bool
+) -> Iterable[str]:
+    """What Hydra would do silently: run one arm of a sweep, drop a grid, let one of two axes win."""
+    keys = ", ".join(o.key_or_group for o in [*in_file, *swept])
+    if keys and not multirun:
+        yield f"{keys} has several values: add -m to sweep over them, or give one value."
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override() and (key == "sweeps" or key.startswith("sweeps/")):
+            yield f"{override.input_line}: sweep files cannot be swept over; `python -m tina.study` runs several."
+        if any(key == o.key_or_group for o in in_file):
+            yield f"{key} is an axis of the sweep file and given again ({override.input_line}): leave one of them out."
+
+
+def _parse(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:
+    parser, overrides, problems = OverridesParser.create(), [], []
+    for argument in arguments:
+        try:
+            overrides.append(parser.parse_override(argument))
+        except HydraException:
+            problems.append(f"{argument!r} is not an override: write key=value, or group=choice.")
+    return overrides, problems
+
+
+def _given_twice(overrides: Iterable[Override]) -> list[str]:
+    """Hydra takes the last of two overrides of one key without a word."""
+    seen: dict[str, str] = {}
+    problems = []
+    for override in overrides:
+        key = override.key_or_group
+        if key in seen:
+            problems.append(f"{key} is given twice ({seen[key]} and {override.input_line}): keep one of them.")
+        seen[key] = override.input_line
+    return problems
+
+
+def _composable(overrides: list[str], config_name: str) -> tuple[list[str], list[str]]:
+    """The overrides that compose together, and a sentence for each that does not."""
+    try:
+        compose(config_name, overrides)
+        return overrides, []
+    except COMPOSE_ERRORS:
+        kept, problems = [], []
+    for override in overrides:
+        try:
+            compose(config_name, [*kept, override])
+            kept.append(override)
+        except COMPOSE_ERRORS as error:
+            problems.append(_in_words(override, error, SCHEMAS[config_name]))
+    return kept, problems
+
+
+def _composed(fixed: list[str], choices: list[str], config_name: str, cache: dict[tuple[str, ...], Any]) -> DictConfig:
+    """One arm's configuration: Hydra composes each combination of group choices once, plain values are set on a copy.
+
+    The values are set by the code with which Hydra sets them at the end of its own composition, so nothing differs but
+    that a grid of 100 arms takes seconds.
+    """
+    groups = [choice for choice in choices if choice[0] in "+~" or (CONF / choice.partition("=")[0]).is_dir()]
+    key = (*fixed, *groups)
+    if key not in cache:
+        cache[key] = compose(config_name, list(key))
+    config = copy.deepcopy(cache[key])
+    values = OverridesParser.create().parse_overrides([choice for choice in choices if choice not in groups])
+    ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    return config
+
+
+def _compose_arm(
+    fixed: list[str], swept: dict[str, str], config_name: str, cache: dict[tuple[str, ...], Any]
+) -> tuple[Arm | None, list[str]]:
+    choices = list(swept.values())
+    try:
+        config = _composed(fixed, choices, config_name, cache)
+        unknown = _unknown_keys(config, SCHEMAS[config_name])
+        if unknown:
+            return None, unknown
+        typed = to_typed(plain(config), SCHEMAS[config_name])
+    except COMPOSE_ERRORS as error:
+        _, problems = _composable([*fixed, *choices], config_name)
+        return None, problems or [_first_line(error)]
+    problems = checks.problems(typed)
+    values = asdict(typed)
+    digest, folder = ("", Path()) if problems else _place(values, config_name)
+    arm = Arm({key: value.split("=", 1)[1] for key, value in swept.items()}, values, digest, folder)
+    where = f" (at {', '.join(choices)})" if choices else ""
+    return (None if problems else arm), [f"{problem}{where}" for problem in problems]
+
+
+def _place(config: Mapping[str, Any], config_name: str) -> tuple[str, Path]:
+    if config_name == "train":
+        return identity.digest(config), identity.run_folder(config)
+    return identity.text_digest(json.dumps(config, sort_keys=True, default=str)), Path()
+
+
+def _unknown_keys(config: DictConfig, schema: type, prefix: str = "", whole: type | None = None) -> list[str]:
+    """Keys that `+key=` brought in and that no dataclass has: Hydra lets them through, and nothing would read them."""
+    known, whole = {field.name: field.type for field in fields(schema)}, whole or schema
+    problems = []
+    for key in config:
+        if key == "hydra" and not prefix:
+            continue
+        if key not in known:
+            problems.append(unknown_key(f"{prefix}{key}", whole))
+        elif (group := _group(known[key])) and OmegaConf.is_dict(config._get_node(key)):
+            problems += _unknown_keys(config._get_node(key), group, f"{prefix}{key}.", whole)
+    return problems
+
+
+def _group(annotation: Any) -> type | None:
+    """The dataclass that a field holds, `Model` of `Model` and of `Model | None`; a mapping's values are no group."""
+    if get_origin(annotation) is dict:
+        return None
+    return next((kind for kind in (annotation, *get_args(annotation)) if is_dataclass(kind)), None)
+
+
+def schema_keys(schema: type) -> list[str]:
+    """The dotted name of every key of a configuration."""
+
+    def walk(schema: type, prefix: str) -> Iterable[str]:
+        for field in fields(schema):
+            yield prefix + field.name
+            if group := _group(field.type):
+                yield from walk(group, f"{prefix}{field.name}.")
+
+    return list(walk(schema, ""))
+
+
+def _is_known(key: str, schema: type) -> bool:
+    """Is it a key of the schema, or one below a free mapping such as `trainer`?"""
+    known = schema_keys(schema)
+    groups = {name.rpartition(".")[0] for name in known}
+    return key in known or any(key.startswith(f"{name}.") for name in known if name not in groups)
+
+
+def unknown_key(key: str, schema: type) -> str:
+    close = difflib.get_close_matches(key, schema_keys(schema), n=3, cutoff=0.5)
+    hint = f": did you mean {' or '.join(close)}?" if close else f": the groups are {', '.join(_groups())}."
+    return f"There is no key {key}{hint}"
+
+
+def _groups() -> list[str]:
+    return sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
+
+
+def _in_words(override: str, error: Exception, schema: type) -> str:
+    """Why Hydra refused one override: an unknown group choice or key, a group left out, a value of the wrong type."""
+    key, _, value = override.lstrip("+~").partition("=")
+    key = key.split("@")[0]
+    folder = (ROOT if key.split("/")[0] == "sweeps" else CONF) / key
+    if folder.is_dir() and not (folder / f"{value}.yaml").exists():
+        choices = sorted(p.stem for p in folder.glob("*.yaml"))
+        close = difflib.get_close_matches(value, choices, n=3, cutoff=0.4)
+        nearest = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"There is no {key}={value}: {nearest}The choices are {', '.join(choices)}."
+    if not key.startswith("hydra") and not _is_known(key, schema):
+        return unknown_key(key, schema)
+    if isinstance(error, AssertionError):
+        return f"{override} cannot be used alone: {key.split('.')[0]}=<choice> must be given before it."
+    return f"{override} cannot be used: {_cause(error)}"
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of the innermost error: OmegaConf says there what was wrong with the value."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") + "."
+
+
+def _same_arms(arms: Sequence[Arm]) -> list[str]:
+    """Two arms with one digest are one experiment: a swept key that changes nothing, or a value given twice."""
+    seen: dict[str, Arm] = {}
+    problems = []
+    for arm in arms:
+        if arm.digest in seen:
+            other = seen[arm.digest].label
+            problems.append(f"{arm.label} and {other} are the same run: remove one of them from the sweep.")
+        seen.setdefault(arm.digest, arm)
+    return problems
+
+
+def _unique(problems: Iterable[str]) -> list[str]:
+    """Each problem once: a grid of 100 arms shares most of its mistakes."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        found.setdefault(problem.split(" (at ")[0], problem)
+    return list(found.values())

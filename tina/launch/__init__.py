@@ -1,0 +1,1 @@
+"""Launchers: how the arms of a grid are started."""

@@ -1,0 +1,44 @@
+"""One arm on its way to a process: it carries its composed configuration, so that no later edit can change it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tina import identity
+
+
+@dataclass(frozen=True)
+class Job:
+    """A composed configuration, the digest it had when it was submitted, and a label for people."""
+
+    config: Mapping[str, Any]
+    digest: str
+    label: str
+
+    @property
+    def folder(self) -> Path:
+        return identity.run_folder(self.config)
+
+    @property
+    def log(self) -> Path:
+        """Where the process writes when it has no terminal."""
+        return self.folder / "train.log"
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "summary.json").exists()
+
+    def prepare(self) -> list[str]:
+        """Writes the configuration into the run's folder; the command that runs it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "config.yaml"
+        path.write_text(yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
+        return [sys.executable, "-m", "tina.experiment", str(path), self.digest]
+
+
+def job_of(config: Mapping[str, Any], label: str) -> Job:
+    return Job(config, identity.digest(config), label)

@@ -1,0 +1,134 @@
+"""The policy: a base model, its tokenizer, and the adapter that is the only thing trained."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from tina import identity
+from tina.errors import UserError
+from tina.schema import Lora, Model, alpha
+
+
+def model_source(model: Model) -> str:
+    """What transformers is asked for: a local folder, or the hub id."""
+    path = identity.local_path(model.path)
+    return str(path) if path is not None else model.path
+
+
+def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
+    """The tokenizer, padding on the left as batched generation needs it.
+
+    Raises UserError if the model cannot be had from here, or has no chat template.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            model_source(model),
+            revision=model.revision,
+            trust_remote_code=model.trust_remote_code,
+            padding_side="left",
+        )
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+    if model.chat_template is not None:
+        tokenizer.chat_template = model.chat_template
+    if tokenizer.chat_template is None:
+        raise UserError(
+            f"The tokenizer of {model.path} has no chat template, so no prompt can be built: choose an "
+            "instruction-tuned model, or give one with model.chat_template."
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(model: Model, device: str) -> PreTrainedModel:
+    """The base model in the configured dtype on the device. Raises UserError if it cannot be had from here."""
+    try:
+        base = AutoModelForCausalLM.from_pretrained(
+            model_source(model),
+            revision=model.revision,
+            dtype=getattr(torch, model.dtype),
+            attn_implementation=model.attention,
+            trust_remote_code=model.trust_remote_code,
+        )
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+    return base.to(device)
+
+
+def _not_loaded(model: Model, error: Exception) -> UserError:
+    first_line = str(error).strip().splitlines()[0]
+    return UserError(
+        f"{model.path} could not be loaded ({first_line}): give a local folder with model.path=, or run where the "
+        "model hub can be reached."
+    )
+
+
+def lora_config(lora: Lora) -> LoraConfig:
+    """The adapter as PEFT takes it: on all linear layers, alpha by the configured rule, no bias."""
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=alpha(lora),
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.target_modules),
+        bias="none",
+        use_rslora=lora.rslora,
+        use_dora=lora.dora,
+        task_type="CAUSAL_LM",
+    )
+
+
+def trainable_policy(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel | PreTrainedModel:
+    """What is trained: the frozen base with a fresh adapter, or (method `full`) the base itself.
+
+    A is drawn from `seed` and B is zero, so the policy starts as the base. Raises UserError if the base has no layer of
+    a target's name.
+    """
+    if lora.method == "full":
+        return base
+    torch.manual_seed(seed)
+    try:
+        return get_peft_model(base, lora_config(lora))
+    except ValueError as error:
+        raise UserError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
+
+
+@contextlib.contextmanager
+def at_checkpoint(
+    model: PeftModel | PreTrainedModel, checkpoint: Path | None, base: Model
+) -> Iterator[PeftModel | PreTrainedModel]:
+    """The policy as it was at a checkpoint: its adapter switched on over the same base, or (None) no adapter at all.
+
+    Of a fully trained policy the whole model is loaded anew.
+    """
+    if not isinstance(model, PeftModel):
+        source = base if checkpoint is None else dataclasses.replace(base, path=str(checkpoint), revision=None)
+        yield load_base(source, str(model.device))
+    elif checkpoint is None:
+        with model.disable_adapter():
+            yield model
+    else:
+        trained = model.active_adapter
+        model.load_adapter(str(checkpoint), checkpoint.name)
+        model.set_adapter(checkpoint.name)
+        try:
+            yield model
+        finally:
+            model.set_adapter(trained)
+            model.delete_adapter(checkpoint.name)
+
+
+def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
+    """(trainable, all) parameters; tied weights count once."""
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return trainable, sum(p.numel() for p in model.parameters())
+
+
+def checkpoint_step(checkpoint: Path) -> int:
+    """120 for `checkpoint-120`."""
+    return int(checkpoint.name.rpartition("-")[2])

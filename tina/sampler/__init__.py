@@ -1,0 +1,1 @@
+"""Prompts and sampling parameters in, completions out."""

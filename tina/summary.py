@@ -1,0 +1,68 @@
+"""The end of a run, for people: what changed, where the turn was, which checkpoint, what it took, what to type next."""
+
+import importlib.metadata
+import platform
+from typing import Any
+
+from rich.table import Table
+
+from tina.progress import console
+from tina.selection import bias_in_words
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "wandb", "math-verify", "hydra-core")
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that decide what a run computes."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def show(told: dict[str, Any]) -> None:
+    """Prints a run's summary as `tina.experiment` made it."""
+    logged, scores = told["logged"], told["scores"]
+    chosen = str(logged["selection/step"])
+    for benchmark in told["reported"]:
+        if chosen in scores:
+            console.print(_before_after(benchmark, scores["0"], scores[chosen], chosen))
+    console.print(f"transition   {_transition(logged)}")
+    console.print(
+        f"checkpoint   step {chosen} of {logged['run/steps']} "
+        f"(rule: {logged['selection/rule']}, {logged['selection/candidates']} candidates)"
+    )
+    if "selection/bias" in logged:
+        told_bias = bias_in_words(logged["selection/candidates"], logged["selection/bias"])
+        console.print(f"bias         {told_bias}")
+    console.print(
+        f"took         {logged['run/seconds']:.0f} s of training ({logged['run/seconds_per_step']:.2f} s a step), "
+        f"${logged['run/cost_usd']:.2f} at ${logged['run/usd_per_hour']:g} an hour"
+    )
+    console.print(f"lies in      {told['folder']}")
+    console.print("next         python analysis/tables.py        every run so far, as a table")
+    console.print("             python train.py -m lora.rank=4,8,16,32,64        an ablation")
+
+
+def _transition(logged: dict[str, Any]) -> str:
+    kind = logged["dynamics/transition"]
+    if kind == "turn":
+        return f"step {logged['dynamics/transition_step']:.0f} ({logged['dynamics/witness']} turns)"
+    return {"none": "none", "undecided": "cannot be told"}[kind] + f" ({logged['dynamics/reason'].rstrip('.')})"
+
+
+def _before_after(benchmark: str, before: dict[str, float], after: dict[str, float], step: str) -> Table:
+    table = Table(title=f"{benchmark} (n = {before[f'{benchmark}/n_problems']:.0f} problems)", title_justify="left")
+    table.add_column("")
+    table.add_column("base", justify="right")
+    table.add_column(f"step {step}", justify="right")
+    for name in ("accuracy", "format", "tokens"):
+        row = [_cell(name, scores, f"{benchmark}/") for scores in (before, after)]
+        table.add_row(name, *row)
+    return table
+
+
+def _cell(name: str, scores: dict[str, float], prefix: str) -> str:
+    if name == "accuracy":
+        mean, low, high = (scores[prefix + key] for key in ("mean", "low", "high"))
+        return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    if name == "format":
+        return f"{scores[prefix + 'format']:.3f}"
+    return f"{scores[prefix + 'mean_tokens']:.1f}"

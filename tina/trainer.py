@@ -1,0 +1,237 @@
+"""The only file that knows TRL: our configuration as GRPOConfig, our rewards as reward functions, our schedule.
+
+What TRL 1.16 defaults to is pinned here where it differs from the paper (loss, KL, temperature, scaling), since such
+defaults move between versions.
+"""
+
+import math
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from tina.data.problem import Problem
+from tina.errors import UserError
+from tina.grading import Grade as Verdict
+from tina.guards import SIGNALS
+from tina.progress import Bar, metrics_line
+from tina.rewards import RewardBatch, get_reward
+from tina.schema import TrainConfig, context_tokens, gradient_accumulation_steps, horizon_steps
+
+Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]
+"""Problem ids, golds and completions in; a verdict for each out."""
+
+
+def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
+    """The whole configuration of a run as TRL takes it; `trainer.*` is passed through last, by TRL's own names."""
+    on_gpu = config.hardware.device == "cuda"
+    schedule, algorithm = config.schedule, config.algorithm
+    arguments: dict[str, Any] = {
+        "output_dir": str(output_dir),
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "use_cpu": not on_gpu,
+        "bf16": on_gpu and config.model.dtype == "bfloat16",
+        "gradient_checkpointing": config.hardware.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        # optimizer and schedule
+        "optim": "adamw_torch",
+        "learning_rate": schedule.learning_rate,
+        "weight_decay": schedule.weight_decay,
+        "max_grad_norm": schedule.max_grad_norm,
+        "lr_scheduler_type": schedule.kind,
+        "lr_scheduler_kwargs": {"min_lr_rate": schedule.min_lr_rate} if schedule.kind == "cosine_with_min_lr" else {},
+        "warmup_steps": math.ceil(schedule.warmup_ratio * horizon_steps(schedule)),
+        "max_steps": schedule.max_steps,
+        # batch
+        "per_device_train_batch_size": config.batch.completions_per_forward,
+        "gradient_accumulation_steps": gradient_accumulation_steps(config),
+        "num_generations": config.batch.num_generations,
+        "num_iterations": algorithm.num_iterations,
+        # sampling
+        "max_completion_length": config.length.max_completion_tokens,
+        "temperature": config.rollout.temperature,
+        "top_p": config.rollout.top_p,
+        "top_k": config.rollout.top_k,
+        "min_p": config.rollout.min_p,
+        # loss
+        "loss_type": algorithm.loss_type,
+        "scale_rewards": algorithm.scale_rewards,
+        "beta": algorithm.beta,
+        "use_bias_correction_kl": False,
+        "epsilon": algorithm.epsilon,
+        "epsilon_high": algorithm.epsilon_high,
+        "delta": algorithm.delta,
+        "importance_sampling_level": algorithm.importance_sampling_level,
+        "mask_truncated_completions": algorithm.mask_truncated_completions,
+        "vllm_importance_sampling_correction": False,
+        "use_vllm": config.sampler.backend == "vllm",
+        "vllm_mode": "colocate",
+        "vllm_gpu_memory_utilization": config.sampler.gpu_memory_utilization,
+        "vllm_max_model_length": context_tokens(config),
+        "reward_weights": [term.weight for term in config.reward.rewards.values()],
+        # record
+        "save_strategy": "steps",
+        "save_steps": schedule.save_every,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": on_gpu,
+    }
+    return GRPOConfig(**(arguments | config.trainer))
+
+
+def prompt_dataset(problems: Sequence[Problem], messages: Callable[[str], list[dict[str, str]]]) -> Dataset:
+    """Columns prompt (chat messages), gold, problem_id: one row a problem."""
+    return Dataset.from_dict(
+        {
+            "prompt": [messages(problem.question) for problem in problems],
+            "gold": [problem.gold for problem in problems],
+            "problem_id": [problem.id for problem in problems],
+        }
+    )
+
+
+def reward_functions(
+    config: TrainConfig, grade: Grade, tokenizer: PreTrainedTokenizerBase, prompt_opens_think: bool
+) -> list[Callable[..., list[float | None]]]:
+    """The configured rewards as TRL calls them, all on one grading of the batch.
+
+    TRL hands each function the same list of completion ids; the batch made from it is kept until another list comes.
+    Texts are decoded here, since TRL's own parsing may take the think block out of a completion.
+    """
+    kept: list[tuple[object, RewardBatch]] = []
+
+    def batch_of(completion_ids: list[list[int]], ids: list[str], golds: list[str]) -> RewardBatch:
+        if not kept or kept[0][0] is not completion_ids:
+            texts = tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
+            batch = RewardBatch(
+                completions=texts,
+                grades=grade(ids, golds, texts),
+                completion_tokens=[len(ids) for ids in completion_ids],
+                max_completion_tokens=config.length.max_completion_tokens,
+                num_generations=config.batch.num_generations,
+                prompt_opens_think=prompt_opens_think,
+            )
+            kept[:] = [(completion_ids, batch)]
+        return kept[0][1]
+
+    def as_trl(name: str, options: dict[str, Any]) -> Callable[..., list[float | None]]:
+        score = get_reward(name)
+
+        def function(
+            *, completion_ids: list[list[int]], problem_id: list[str], gold: list[str], **_: Any
+        ) -> list[float | None]:
+            return score(batch_of(completion_ids, problem_id, gold), **options)
+
+        function.__name__ = name  # TRL logs rewards/<this>/mean
+        return function
+
+    return [as_trl(name, dict(term.options)) for name, term in config.reward.rewards.items()]
+
+
+class StretchedTrainer(GRPOTrainer):
+    """GRPO whose learning-rate schedule is laid over more steps than are run, and whose checkpoints can be trusted."""
+
+    def __init__(self, *args: Any, horizon: int, **kwargs: Any) -> None:
+        self.horizon = horizon
+        super().__init__(*args, **kwargs)
+        self.remove_callback(PrinterCallback)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        return super().create_scheduler(self.horizon, optimizer)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        policy = model or self.model
+        if isinstance(policy, PeftModel):
+            # With a KL term TRL keeps a second adapter, `ref`, whose folder makes transformers 5.17 look for adapters
+            # in sub-folders only: the trained one, beside them, would silently stay at its start.
+            policy.load_adapter(resume_from_checkpoint, policy.active_adapters[0], is_trainable=True)
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """No card for each checkpoint: one is written for what is exported."""
+
+
+class Progress(TrainerCallback):
+    """Shows the bar, and hands each step's metrics on to `log`."""
+
+    def __init__(self, title: str, log: Callable[[int, dict[str, float]], None]) -> None:
+        self.title, self.log, self.bar = title, log, None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.bar = Bar(self.title, state.max_steps)
+        self.bar.advance_to(state.global_step)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        metrics = {key: value for key, value in (logs or {}).items() if isinstance(value, int | float)}
+        if "reward" in metrics:  # the closing row of a run repeats totals only
+            self.log(state.global_step, metrics)
+            self.bar.advance_to(state.global_step, metrics_line(metrics))
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.bar.close()
+
+
+class OrderlyStop(TrainerCallback):
+    """On SIGINT or SIGTERM: finish the step, save a whole checkpoint, stop. A second SIGINT ends at once."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.previous: dict[int, Any] = {}
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
+
+    def _receive(self, number: int, frame: object) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.received is not None:
+            control.should_save = True
+            control.should_training_stop = True
+
+    def on_train_end(self, args, state, control, **kwargs):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+def build_trainer(
+    config: TrainConfig,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Dataset,
+    rewards: list[Callable[..., list[float | None]]],
+    output_dir: Path,
+    callbacks: list[TrainerCallback],
+) -> StretchedTrainer:
+    """The trainer, ready to train or to resume. Raises UserError for what TRL refuses."""
+    try:
+        return StretchedTrainer(
+            model=model,
+            args=grpo_config(config, output_dir),
+            reward_funcs=rewards,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            callbacks=callbacks,
+            horizon=horizon_steps(config.schedule),
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"TRL refuses this configuration: {error}") from error
+
+
+def checkpoints(output_dir: Path) -> list[Path]:
+    """The whole checkpoints of a run, by step; one without its trainer state was cut short and is left out."""
+    whole = [path for path in output_dir.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+    return sorted(whole, key=lambda path: int(path.name.rpartition("-")[2]))

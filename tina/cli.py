@@ -8,13 +8,18 @@ from hydra._internal.utils import get_args_parser
 
 from tina.errors import UserError
 
-INFORMATIONAL = ("help", "hydra_help", "cfg", "info", "shell_completion")
+INFORMATIONAL = ("hydra_help", "cfg", "info", "shell_completion")
 """Flags with which Hydra prints something and starts nothing."""
 
 
 def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
     """Checks the whole command line; prints every problem and exits with 2 if there is one."""
     arguments = get_args_parser().parse_args(list(argv))
+    if arguments.help:
+        from tina.usage import usage
+
+        print(usage(config_name), end="")
+        sys.exit(0)
     if any(getattr(arguments, flag) for flag in INFORMATIONAL):
         return
     from tina import gate

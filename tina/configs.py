@@ -20,6 +20,11 @@ SCHEMAS: dict[str, type] = {"train": schema.TrainConfig, "evaluate": schema.Eval
 """What an entry point takes, by the name of its file in conf/."""
 
 
+def choices(folder: Path) -> list[str]:
+    """The files of a group, but for those that only others build on (`_tina`)."""
+    return sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("_"))
+
+
 def plain(config: DictConfig) -> dict[str, Any]:
     """The composed configuration as plain dictionaries, resolved, without Hydra's own node."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

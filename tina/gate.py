@@ -21,7 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tina import checks, identity
+from tina import checks, configs, identity
 from tina.configs import CONF, ROOT, SCHEMAS, plain, to_typed
 
 COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, AssertionError)
@@ -255,7 +255,7 @@ def _in_words(override: str, error: Exception, schema: type) -> str:
     key = key.split("@")[0]
     folder = (ROOT if key.split("/")[0] == "sweeps" else CONF) / key
     if folder.is_dir() and not (folder / f"{value}.yaml").exists():
-        choices = sorted(p.stem for p in folder.glob("*.yaml"))
+        choices = configs.choices(folder)
         close = difflib.get_close_matches(value, choices, n=3, cutoff=0.4)
         nearest = f"did you mean {' or '.join(close)}? " if close else ""
         return f"There is no {key}={value}: {nearest}The choices are {', '.join(choices)}."

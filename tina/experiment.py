@@ -43,6 +43,7 @@ from tina.trainer import (
     Progress,
     build_trainer,
     checkpoints,
+    drop_unscheduled,
     prompt_dataset,
     reward_functions,
 )
@@ -117,6 +118,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     facts |= {f"data/{name}": count for name, count in counts.items()}
     with _tracked(run, facts) as log:
         history = _train(run, model, tokenizer, problems, _grading(loaded, grader), log)
+        drop_unscheduled(run.checkpoint_folder, config.schedule)
         scored = _evaluate(run, model, tokenizer, grader)
         told = _summarise(run, history, scored, facts | {f"grading/{k}": v for k, v in grader.counters.items()})
         log(told["logged"])

@@ -45,7 +45,7 @@ def start(
         run = wandb.init(
             project=tracking.project,
             entity=tracking.entity,
-            dir=str(folder),
+            dir=str(folder.resolve()),  # W&B's service may be an older process's, with another working directory
             id=run_id,
             name=name,
             group=group,

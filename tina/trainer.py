@@ -5,6 +5,7 @@ defaults move between versions.
 """
 
 import math
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from tina.grading import Grade as Verdict
 from tina.guards import SIGNALS
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
-from tina.schema import TrainConfig, context_tokens, gradient_accumulation_steps, horizon_steps
+from tina.schema import Schedule, TrainConfig, context_tokens, gradient_accumulation_steps, horizon_steps
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]
 """Problem ids, golds and completions in; a verdict for each out."""
@@ -235,3 +236,14 @@ def checkpoints(output_dir: Path) -> list[Path]:
     """The whole checkpoints of a run, by step; one without its trainer state was cut short and is left out."""
     whole = [path for path in output_dir.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
     return sorted(whole, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def drop_unscheduled(output_dir: Path, schedule: Schedule) -> None:
+    """Removes the checkpoints that only served to go on from after a stop.
+
+    What a run is evaluated and chosen on must not depend on where it happened to be interrupted.
+    """
+    for path in checkpoints(output_dir):
+        step = int(path.name.rpartition("-")[2])
+        if step % schedule.save_every and step != schedule.max_steps:
+            shutil.rmtree(path)

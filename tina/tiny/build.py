@@ -1,4 +1,4 @@
-"""Builds the embedded model from nothing: `python -m tina.tiny.build`, about a minute on two cores.
+"""Builds the embedded model from nothing: `python -m tina.tiny.build`, a minute or two.
 
 A Qwen2 of half a million parameters is taught a mix of good and poor demonstrations of the arithmetic task (task.py),
 next to what the larger base models of this suite have been through: it can do the task, and rarely shows it. The hidden

@@ -1,9 +1,10 @@
-"""How good an embedded model is: `python -m tina.tiny.score [FOLDER]`, some seconds.
+"""How good an embedded model is: `python -m tina.tiny.score [FOLDER ...]`, some seconds; the shipped ones by default.
 
 Answers are compared as text, which is enough for small whole numbers; runs of the suite grade with `tina.grading`.
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from tina.data.problem import Problem
+from tina.tiny import MIXES
+from tina.tiny import folder as shipped
 from tina.tiny.task import problems
 
 BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -83,3 +86,16 @@ def is_correct(completion: str, gold: str) -> bool:
 def has_format(completion: str) -> bool:
     """Whether the closing think tag stands exactly once on a line of its own, the paper's format reward."""
     return len(CLOSING_LINE.findall(completion)) == 1
+
+
+def main(folders: list[str]) -> None:
+    for folder in [Path(name) for name in folders] or [shipped(mix) for mix in MIXES]:
+        found = score(folder)
+        print(
+            f"{folder.name}: accuracy {found.accuracy:.3f}, format {found.format:.3f}, {found.mean_tokens:.0f} tokens, "
+            f"truncated {found.truncated:.3f} ({found.n_problems} test problems, one sample each at temperature 1)"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -101,6 +101,20 @@ def test_format_only_sees_no_correctness_and_as_released_does() -> None:
     assert set(released) == {"format", "tag_count", "length", "reasoning_steps", "repetition_penalty"}
 
 
+def test_what_was_released_otherwise_than_written_has_a_preset(tmp_path: Path) -> None:
+    trl = grpo_config(on_this_machine("as_released_dr_grpo"), tmp_path)
+    assert (trl.loss_type, trl.scale_rewards, trl.beta) == ("bnpo", "none", 0.04)
+    trl = grpo_config(on_this_machine("as_released_10k"), tmp_path)
+    # 8960 were asked for, in a context of 4608 with prompts of up to 512
+    assert (trl.max_completion_length, trl.vllm_max_model_length) == (4608 - 512, 4608)
+    assert "length" in on_this_machine("as_released_format_only").reward.rewards
+    assert lora_config(on_this_machine("as_released_rank_128").lora).r == 128
+    for name in ("as_released_dr_grpo", "as_released_10k", "as_released_format_only"):
+        released, text = composed(f"experiment={name}"), composed("experiment=open_rs3")
+        differ = {key for key in vars(text) if getattr(text, key) != getattr(released, key)}
+        assert len(differ) == 1, f"{name} differs from its run in {differ}"
+
+
 @pytest.mark.parametrize("algorithm", ["dr_grpo", "grpo_token_mean"])
 def test_the_algorithm_ablation_changes_loss_and_scaling_only(algorithm: str, tmp_path: Path) -> None:
     arms = {arm.swept["algorithm"]: arm for arm in gate.check(["+sweeps=algorithm"], True).arms}

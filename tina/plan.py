@@ -11,10 +11,11 @@ from tina.schema import horizon_steps
 
 
 def show(arms: Sequence[Arm], title: str) -> None:
-    """Prints one row an arm: what was swept, steps, completions, most tokens, batch, digest, and whether it is done."""
+    """Prints one row an arm: what was swept, steps, completions, most tokens, batch, digest, done or not."""
     table = Table(title=title, title_justify="left")
-    for name in ("arm", "steps / schedule", "prompts x G", "completions", "tokens at most", "digest", ""):
-        table.add_column(name, justify="left" if name in ("arm", "") else "right", overflow="fold")
+    for name in ("arm", "steps / schedule", "prompts x G", "completions", "tokens at most", "digest", "state"):
+        left = name in ("arm", "state")
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name != "arm")
     total_steps = total_completions = total_tokens = 0
     for arm in arms:
         config = to_typed(arm.config)
@@ -30,7 +31,7 @@ def show(arms: Sequence[Arm], title: str) -> None:
             f"{completions:,}",
             _millions(tokens),
             arm.digest[:8],
-            "done" if arm.done else "",
+            "done" if arm.done else "to run",
         )
     table.add_section()
     table.add_row(

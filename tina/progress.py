@@ -1,11 +1,20 @@
 """A progress bar with the metrics that matter; plain lines where nobody watches a terminal."""
 
+import os
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-console = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH = 120
+"""Columns where there is no terminal to ask and COLUMNS does not say."""
+
+console = Console(
+    highlight=False,
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH,
+)
 
 SHOWN = {
     "reward": "reward",

@@ -6,6 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from tina import cli, configs
+from tina.errors import UserError
 from tina.schema import EvaluateConfig
 
 configs.register()
@@ -15,10 +16,16 @@ configs.register()
 def run(config: DictConfig) -> None:
     from tina.evaluation.command import run_evaluation  # torch is loaded only once everything has been checked
 
-    with cli.errors_in_words():
+    try:
         run_evaluation(configs.to_typed(configs.plain(config), EvaluateConfig))
+    except UserError as error:  # of several runs the others go on
+        print(error, file=sys.stderr)
+        failed.append(error)
 
+
+failed: list[UserError] = []
 
 if __name__ == "__main__":
     cli.pass_gate(sys.argv[1:], "evaluate")
     run()
+    sys.exit(2 if failed else 0)

@@ -71,10 +71,7 @@ def run_experiment(config: TrainConfig) -> dict[str, Any]:
     """Trains, evaluates and summarises one run; returns the summary. Raises UserError, and SystemExit on a signal."""
     values = asdict(config)
     run = Run(config, values, identity.digest(values), identity.run_folder(values))
-    if run.summary_file.exists():
-        told = json.loads(run.summary_file.read_text())
-        console.print(f"Done before: {run.folder} (remove the folder to run it again).")
-        summary.show(told)
+    if told := summary.show_done(run.folder):
         return told
     _can_run_here(config)
     with exclusive(run.folder), signals_end_orderly(), contextlib.closing(_grader(config)) as grader:
@@ -122,7 +119,9 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
         scored = _evaluate(run, model, tokenizer, grader)
         told = _summarise(run, history, scored, facts | {f"grading/{k}": v for k, v in grader.counters.items()})
         log(told["logged"])
-    run.summary_file.write_text(json.dumps(told, indent=2) + "\n")
+    written = run.summary_file.with_suffix(".tmp")
+    written.write_text(json.dumps(told, indent=2) + "\n")
+    written.replace(run.summary_file)  # that it is there means that the run is done
     summary.show(told)
     return told
 

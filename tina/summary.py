@@ -1,7 +1,9 @@
 """The end of a run, for people: what changed, where the turn was, which checkpoint, what it took, what to type next."""
 
 import importlib.metadata
+import json
 import platform
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -15,6 +17,17 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "wandb", "math
 def versions() -> dict[str, str]:
     """Python's version and those of the packages that decide what a run computes."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def show_done(folder: Path) -> dict[str, Any] | None:
+    """Shows the summary of a run that is done, and returns it; None of one that is not."""
+    path = folder / "summary.json"
+    if not path.exists():
+        return None
+    told = json.loads(path.read_text())
+    console.print(f"Done before: {folder} (remove the folder to run it again).")
+    show(told)
+    return told
 
 
 def show(told: dict[str, Any]) -> None:

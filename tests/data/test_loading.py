@@ -177,6 +177,12 @@ def test_a_folder_of_files_is_one_set(tmp_path):
     assert [p.gold for p in load_problems(dataset(tmp_path)).problems] == ["2", "4", "6"]
 
 
+def test_a_csv_file_may_hold_commas_and_line_breaks_in_quotes(tmp_path):
+    (tmp_path / "a.csv").write_text('answer,problem\n"1,5","a, b\nand ""c"""\n2,d\n')
+    problems = load_problems(dataset(tmp_path / "a.csv")).problems
+    assert [(p.question, p.gold) for p in problems] == [('a, b\nand "c"', "1,5"), ("d", "2")]
+
+
 def test_a_line_separator_inside_a_text_ends_no_line(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(
@@ -219,7 +225,10 @@ def test_a_missing_column_of_a_parquet_file_is_named_with_the_columns_it_has(tmp
         ("a.parquet", b"no parquet", ["not a readable parquet file"]),
         ("a.jsonl", b"", ["no problem to train on", "rows 0"]),
         ("a.jsonl", b'{"problem": "", "answer": "1"}\n', ["no problem to train on", "empty 1"]),
-        ("a.csv", b"problem,answer\n", ["of no kind", ".jsonl"]),
+        ("a.txt", b"problem,answer\n", ["of no kind", ".jsonl"]),
+        ("a.csv", b"problem,answer\nq,1\nq2\n", ["line 3", "not as many columns"]),
+        ("a.csv", b'problem,answer\n"q"x,1\n', ["after line 1", "not CSV"]),
+        ("a.csv", b"problem,answer\nq\xff,1\n", ["not CSV", "utf-8"]),
     ],
 )
 def test_a_broken_file_is_told_in_words(tmp_path, name, content, words):

@@ -1,5 +1,6 @@
 """What is in the benchmarks, where they come from, and what is said when they are not as they should be."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_gpqa_letters_the_options_and_takes_the_correct_ones_letter_as_gold(tmp_
         assert options[LETTERS.index(problem.gold)] == f"{problem.gold}) {number}"
     golds = [problem.gold for problem in problems]
     assert all(30 < golds.count(letter) < 70 for letter in "ABCD")
+
+
+def test_gpqas_own_csv_file_is_read(tmp_path: Path) -> None:
+    rows = [gpqa_row(n) for n in range(198)]
+    with (tmp_path / "gpqa_diamond.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["Record ID", *rows[0]])
+        writer.writeheader()
+        writer.writerows({"Record ID": n, **row} for n, row in enumerate(rows))
+    same = load_benchmark("gpqa_diamond", write(tmp_path / "gpqa.jsonl", rows))
+    assert load_benchmark("gpqa_diamond", str(tmp_path / "gpqa_diamond.csv")) == same
 
 
 def test_gpqas_order_of_options_depends_on_the_item_alone(tmp_path: Path) -> None:

@@ -110,6 +110,19 @@ def test_several_runs_at_once(own_run: Path, tmp_path: Path) -> None:
     assert recorded(own_run) == recorded(twin) != {}
 
 
+def test_of_several_runs_one_that_cannot_be_evaluated_leaves_the_others(own_run: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin"
+    shutil.copytree(own_run, twin)
+    config = own_run / "config.yaml"
+    config.write_text(config.read_text().replace("\n  rank: 4\n", "\n  rank: 8\n"))
+    settings = ["checkpoints=last", "base=false", "benchmarks.sets=[arithmetic_test]", *FEW]
+    done = run("evaluate.py", "-m", f"run={own_run},{twin}", *settings)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "checkpoint-6 does not fit tiny (embedded:d)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "twin on embedded" in done.stdout and recorded(twin)
+
+
 def test_export_writes_an_adapter_with_a_card_that_says_only_what_is_known(own_run: Path, tmp_path: Path) -> None:
     done = run("evaluate.py", f"run={own_run}", "checkpoints=chosen", *FEW)
     assert done.returncode == 0, done.stderr

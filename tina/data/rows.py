@@ -1,5 +1,6 @@
 """Rows of data files and Hub sets as plain dictionaries, each with the place it stands in."""
 
+import csv
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,11 +11,11 @@ from tina.errors import UserError
 Row = tuple[str, dict[str, Any]]
 """Where the row stands (file and line), and its columns."""
 
-LINES, DOCUMENT, PARQUET = (".jsonl", ".ndjson"), (".json",), (".parquet",)
+LINES, DOCUMENT, PARQUET, CSV = (".jsonl", ".ndjson"), (".json",), (".parquet",), (".csv",)
 
 
 def local_rows(path: str | Path, wanted: Sequence[str]) -> Iterator[Row]:
-    """Rows of a jsonl, json or parquet file, or of all such files in a folder (by name, not in sub-folders).
+    """Rows of a jsonl, json, parquet or csv file, or of all such files in a folder (by name, not in sub-folders).
 
     `wanted` are the top-level columns that will be looked at: of parquet the others are not read. Raises UserError for
     a path that is not there, an unknown kind of file, and a line that does not parse.
@@ -25,6 +26,8 @@ def local_rows(path: str | Path, wanted: Sequence[str]) -> Iterator[Row]:
             yield from _json_lines(file)
         elif file.suffix in DOCUMENT:
             yield from _json_document(file)
+        elif file.suffix in CSV:
+            yield from _csv(file)
         else:
             yield from _parquet(file, wanted)
 
@@ -48,7 +51,7 @@ def hub_rows(hub_id: str, subset: str | None, split: str, wanted: Sequence[str])
 
 
 def _files(path: Path) -> list[Path]:
-    kinds = (*LINES, *DOCUMENT, *PARQUET)
+    kinds = (*LINES, *DOCUMENT, *PARQUET, *CSV)
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in kinds)
         if not files:
@@ -87,6 +90,19 @@ def _json_document(file: Path) -> Iterator[Row]:
     for number, row in enumerate(document, start=1):
         where = f"{file}, item {number}"
         yield where, _as_row(row, where)
+
+
+def _csv(file: Path) -> Iterator[Row]:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        try:
+            for row in reader:
+                where = f"{file}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise UserError(f"{where}: has not as many columns as the first line; mend the line.")
+                yield where, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(f"{file}, after line {reader.line_num}: not CSV ({error}).") from error
 
 
 def _parquet(file: Path, wanted: Sequence[str]) -> Iterator[Row]:

@@ -21,7 +21,7 @@ def default_workers(config: Mapping[str, Any]) -> int:
 
 
 def run_jobs(jobs: Sequence[Job], workers: int) -> list[int]:
-    """Runs the jobs, `workers` at a time; their exit codes, in order.
+    """Runs the jobs that are not done, `workers` at a time; the exit codes of all, in order.
 
     A single worker's job writes to this terminal; of several, each writes to its own log and a line tells its end.
     SIGTERM and SIGINT are passed on to what runs, and what has not begun is not begun.
@@ -34,6 +34,9 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> list[int]:
         with lock:
             if stopped:
                 return 128 + stopped[0]
+            if job.done:
+                print(f"[{number + 1}/{len(jobs)}] {job.label}: done before, {job.folder}", flush=True)
+                return 0
             running[number] = _start(job, to_terminal=workers == 1)
         code = running[number].wait()
         if workers > 1 or code:

@@ -122,6 +122,14 @@ def test_help_names_the_groups_every_ablation_and_examples() -> None:
     assert "_tina" not in done.stdout, "a preset that only others build on is no choice"
 
 
+def test_a_folder_that_no_permission_bit_speaks_of_is_refused_in_words() -> None:
+    done = subprocess.run(
+        [sys.executable, "train.py", "paths.outputs=/proc/x"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("paths.outputs=/proc/x cannot be made") and "Traceback" not in done.stderr
+
+
 def test_tab_completion_knows_choices_and_keys() -> None:
     def completed(line: str) -> list[str]:
         command = [sys.executable, "train.py", "-sc", "query=bash"]

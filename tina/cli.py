@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
@@ -35,10 +36,21 @@ def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
 
         plan.show(grid.arms, f"Plan of {grid.source}")
         sys.exit(0)
+    with errors_in_words():
+        for outputs in {arm.config["paths"]["outputs"] for arm in grid.arms}:
+            _make(outputs)
     if arguments.multirun and config_name == "train":
         from tina.study import record_sweep
 
         record_sweep(grid)
+
+
+def _make(outputs: str) -> None:
+    """Makes the outputs folder: permissions, which the gate looks at, do not tell everything."""
+    try:
+        Path(outputs).expanduser().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"paths.outputs={outputs} cannot be made ({error.strerror}): name another folder.") from error
 
 
 @contextlib.contextmanager

@@ -79,7 +79,7 @@ def test_the_same_command_again_finds_the_runs_done(sweep: Path) -> None:
 
 def test_tables_come_from_wandb_files_alone(sweep: Path, tmp_path: Path) -> None:
     def table(outputs: Path) -> pd.DataFrame:
-        done = run("analysis/tables.py", f"source.root={outputs}", f"out={outputs}/tables")
+        done = run("analysis/tables.py", f"source.root={outputs}", f"out={outputs}/tables", "cache=null")
         assert done.returncode == 0, done.stderr
         assert "LoRA rank" in done.stdout or "lora.rank" in done.stdout
         return pd.read_csv(outputs / "tables" / "runs.csv")

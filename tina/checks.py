@@ -187,7 +187,13 @@ def forward_divides_the_batch(config: TrainConfig) -> str | None:
         config.batch.completions_per_forward,
         config.hardware.processes,
     )
-    if total % (forward * processes):
+    if forward is None:
+        if total % processes:
+            return (
+                f"batch.completions_per_step={total} cannot be split over hardware.processes={processes}: "
+                f"use {total // processes * processes or processes} completions, or other processes."
+            )
+    elif total % (forward * processes):
         return (
             f"batch.completions_per_step={total} is not a multiple of batch.completions_per_forward={forward} x "
             f"hardware.processes={processes}: lower completions_per_forward to a divisor of {total // processes}."

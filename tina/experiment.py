@@ -34,6 +34,8 @@ from tina.evaluation.scores import matrices
 from tina.evaluation.scores import scores as score_records
 from tina.grading import Grader
 from tina.guards import exclusive, signals_end_orderly
+from tina.launch import ranks
+from tina.launch.job import Job
 from tina.progress import console
 from tina.sampler.generate import generate
 from tina.schema import TrainConfig
@@ -59,6 +61,11 @@ class Run:
     folder: Path
 
     @property
+    def leads(self) -> bool:
+        """Is this the process that writes, logs and evaluates?"""
+        return ranks.rank() == 0
+
+    @property
     def checkpoint_folder(self) -> Path:
         return self.folder / "checkpoints"
 
@@ -74,8 +81,22 @@ def run_experiment(config: TrainConfig) -> dict[str, Any]:
     if told := summary.show_done(run.folder):
         return told
     _can_run_here(config)
-    with exclusive(run.folder), signals_end_orderly(), contextlib.closing(_grader(config)) as grader:
+    if config.hardware.processes > 1 and not ranks.inside():
+        return _run_in_ranks(run)
+    console.quiet = not run.leads
+    folder = exclusive(run.folder) if run.leads else contextlib.nullcontext()
+    with folder, signals_end_orderly(), contextlib.closing(_grader(config)) as grader:
         return _run(run, grader)
+
+
+def _run_in_ranks(run: Run) -> dict[str, Any]:
+    """The same on several processes of this machine. Raises SystemExit with the code of one that fails."""
+    hardware = run.config.hardware
+    command = Job(run.values, run.digest, run.folder.name).prepare()
+    code = ranks.run_ranks(command, hardware.processes, hardware.threads)
+    if code:
+        raise SystemExit(code)
+    return json.loads(run.summary_file.read_text())
 
 
 def _can_run_here(config: TrainConfig) -> None:
@@ -84,10 +105,10 @@ def _can_run_here(config: TrainConfig) -> None:
         raise UserError("hardware.device=cuda, but torch sees no GPU here: run where there is one, or hardware=cpu.")
     if config.sampler.backend == "vllm" and importlib.util.find_spec("vllm") is None:
         raise UserError('sampler=vllm needs vLLM: pip install -e ".[vllm]", or use sampler=transformers.')
-    if config.hardware.processes > 1:
+    gpus = torch.cuda.device_count()
+    if config.hardware.device == "cuda" and config.hardware.processes > gpus:
         raise UserError(
-            f"hardware.processes={config.hardware.processes}: runs on several processes are not started by this "
-            "version yet; set hardware.processes=1."
+            f"hardware.processes={config.hardware.processes}, but torch sees {gpus} GPU here: set hardware.processes."
         )
 
 
@@ -97,7 +118,8 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     transformers_logging.disable_progress_bar()
     if config.hardware.threads:
         torch.set_num_threads(config.hardware.threads)
-    (run.folder / "config.yaml").write_text(yaml.safe_dump(run.values, sort_keys=False, allow_unicode=True))
+    if run.leads:
+        (run.folder / "config.yaml").write_text(yaml.safe_dump(run.values, sort_keys=False, allow_unicode=True))
 
     tokenizer = policy.load_tokenizer(config.model)
     loaded = load_problems(config.dataset)
@@ -115,6 +137,9 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     facts |= {f"data/{name}": count for name, count in counts.items()}
     with _tracked(run, facts) as log:
         history = _train(run, model, tokenizer, problems, _grading(loaded, grader), log)
+        ranks.leave()
+        if not run.leads:
+            return {}
         drop_unscheduled(run.checkpoint_folder, config.schedule)
         scored = _evaluate(run, model, tokenizer, grader)
         told = _summarise(run, history, scored, facts | {f"grading/{k}": v for k, v in grader.counters.items()})
@@ -265,6 +290,9 @@ def _summarise(
 @contextlib.contextmanager
 def _tracked(run: Run, facts: dict[str, Any]) -> Iterator[Any]:
     """The training run in W&B: yields its `log`, and closes it so that nothing logged is lost, whatever happens."""
+    if not run.leads:
+        yield lambda row: None
+        return
     label = identity.label(run.values)
     config = {
         "cfg": run.values,

@@ -117,8 +117,8 @@ class Batch:
     """G: completions per prompt."""
     completions_per_step: int = 64
     """Completions in one optimizer step, over all processes."""
-    completions_per_forward: int = 64
-    """Completions in one forward and backward pass of one process."""
+    completions_per_forward: int | None = None
+    """Completions in one forward and backward pass of one process; its whole share of a step unless set."""
 
 
 @dataclass
@@ -309,6 +309,11 @@ def context_tokens(config: TrainConfig) -> int:
     return min(config.length.context_tokens or limit, limit)
 
 
+def completions_per_forward(config: TrainConfig) -> int:
+    """Completions in one forward and backward pass of one process."""
+    return config.batch.completions_per_forward or config.batch.completions_per_step // config.hardware.processes
+
+
 def gradient_accumulation_steps(config: TrainConfig) -> int:
     """Forward passes of one process per optimizer step; `tina.checks` guarantees that it divides evenly."""
-    return config.batch.completions_per_step // (config.batch.completions_per_forward * config.hardware.processes)
+    return config.batch.completions_per_step // (completions_per_forward(config) * config.hardware.processes)

@@ -21,12 +21,26 @@ from tina.data.problem import Problem
 from tina.errors import UserError
 from tina.grading import Grade as Verdict
 from tina.guards import SIGNALS
+from tina.launch.ranks import any_rank
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
-from tina.schema import Schedule, TrainConfig, context_tokens, gradient_accumulation_steps, horizon_steps
+from tina.schema import (
+    Schedule,
+    TrainConfig,
+    completions_per_forward,
+    context_tokens,
+    gradient_accumulation_steps,
+    horizon_steps,
+)
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]
 """Problem ids, golds and completions in; a verdict for each out."""
+
+# With several processes on the CPU transformers 5.17 asks for the optimizer's state on "cpu:0", a place that torch.load
+# does not know; the storage is in the CPU's memory already.
+torch.serialization.register_package(
+    11, lambda storage: None, lambda storage, location: storage if location.startswith("cpu:") else None
+)
 
 
 def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
@@ -38,6 +52,7 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "seed": config.seed,
         "data_seed": config.seed,
         "use_cpu": not on_gpu,
+        "ddp_find_unused_parameters": False,
         "bf16": on_gpu and config.model.dtype == "bfloat16",
         "gradient_checkpointing": config.hardware.gradient_checkpointing,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
@@ -51,7 +66,7 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "warmup_steps": math.ceil(schedule.warmup_ratio * horizon_steps(schedule)),
         "max_steps": schedule.max_steps,
         # batch
-        "per_device_train_batch_size": config.batch.completions_per_forward,
+        "per_device_train_batch_size": completions_per_forward(config),
         "gradient_accumulation_steps": gradient_accumulation_steps(config),
         "num_generations": config.batch.num_generations,
         "num_iterations": algorithm.num_iterations,
@@ -184,7 +199,10 @@ class Progress(TrainerCallback):
 
 
 class OrderlyStop(TrainerCallback):
-    """On SIGINT or SIGTERM: finish the step, save a whole checkpoint, stop. A second SIGINT ends at once."""
+    """On SIGINT or SIGTERM: finish the step, save a whole checkpoint, stop. A second signal ends at once.
+
+    Of several ranks all stop after the step at which the first of them has heard of it.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -199,7 +217,8 @@ class OrderlyStop(TrainerCallback):
         self.received = number
 
     def on_step_end(self, args, state, control, **kwargs):
-        if self.received is not None:
+        if any_rank(self.received is not None):
+            self.received = self.received or signal.SIGTERM
             control.should_save = True
             control.should_training_stop = True
 

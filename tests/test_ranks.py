@@ -1,0 +1,80 @@
+"""One run on two processes (gloo, on the CPU): what a GPU run does over NCCL, up to the backend."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.conftest import SHORT, interrupt_after, run, start
+from tests.test_end_to_end import logs, only_run, training_metrics
+
+TWO = ["hardware.processes=2", *SHORT, "schedule.max_steps=6", "benchmarks=none", "selection=last"]
+TWO = [argument for argument in TWO if argument != "schedule.max_steps=4"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The outputs of a run on two processes that nothing disturbed."""
+    outputs = tmp_path_factory.mktemp("whole")
+    done = run("train.py", *TWO, f"paths.outputs={outputs}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("train 6/6") == 1, "only one process speaks"
+    return outputs
+
+
+def test_one_process_writes_and_both_train(whole: Path) -> None:
+    found = logs(whole).runs
+    assert list(found.job_type) == ["train"]
+    assert found.iloc[0].state == "finished"
+    last = only_run(whole) / "checkpoints" / "checkpoint-6"
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= {path.name for path in last.iterdir()}
+    first, state = (
+        load_file(only_run(whole) / "checkpoints/checkpoint-2/adapter_model.safetensors"),
+        load_file(last / "adapter_model.safetensors"),
+    )
+    assert any((first[name] != state[name]).any() for name in state)
+    # 64 prompts of 17 or 18 tokens a step, 32 for each process
+    tokens = [row["num_tokens"] for row in json.loads((last / "trainer_state.json").read_text())["log_history"][:6]]
+    lengths = logs(whole).metrics.query("metric == 'train/completions/mean_length'").value.tolist()
+    prompts = [after - before - 64 * n for before, after, n in zip([0, *tokens], tokens, lengths, strict=False)]
+    assert all(16 * 64 < prompt < 32 * 64 for prompt in prompts), prompts
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: Path, number: int) -> None:
+    process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
+    interrupt_after(process, lambda: bool(list(tmp_path.rglob("trainer_state.json"))), number)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 128 + number, out + err
+    assert "the same command goes on from there" in out
+    done = run("train.py", *TWO, f"paths.outputs={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Going on from checkpoint-" in done.stdout
+    assert training_metrics(tmp_path) == training_metrics(whole)
+
+
+def test_a_killed_rank_ends_the_run_which_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
+    process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
+
+    def kill_rank_1() -> bool:
+        if not list(tmp_path.rglob("trainer_state.json")):
+            return False
+        os.kill(_rank(process.pid, 1), signal.SIGKILL)
+        return True
+
+    interrupt_after(process, kill_rank_1, number=0)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode not in (0, None), out + err
+    done = run("train.py", *TWO, f"paths.outputs={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert training_metrics(tmp_path) == training_metrics(whole)
+
+
+def _rank(parent: int, rank: int) -> int:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return next(
+        int(child) for child in children if f"\0RANK={rank}\0".encode() in Path(f"/proc/{child}/environ").read_bytes()
+    )

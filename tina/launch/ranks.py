@@ -1,0 +1,105 @@
+"""The processes of one run: each holds a copy of the policy and takes a share of every batch (DDP).
+
+They are started here, for the GPU and the CPU alike, and not by torchrun or accelerate: their agent kills a rank 30 s
+after a signal, which is too short to end a step and to save it.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+
+from tina.guards import SIGNALS
+
+GRACE_SECONDS = 60
+"""What the other ranks are given to end once one of them has failed: they wait for it in vain."""
+
+
+def rank() -> int:
+    """This process's number among those of its run; 0 leads: it alone writes, logs and evaluates."""
+    return int(os.environ.get("RANK", 0))
+
+
+def inside() -> bool:
+    """Is this process one of several that belong to a run?"""
+    return "RANK" in os.environ
+
+
+def run_ranks(command: Sequence[str], processes: int, threads: int | None) -> int:
+    """Runs `command` in so many processes that find each other through torch.distributed's variables.
+
+    Each has `threads` CPU threads, or its share of the cores. Returns 0 if all ended well, else the code of the first
+    that did not. A signal is passed on to every rank; only rank 0 writes to standard output.
+    """
+    ranks: list[subprocess.Popen] = []
+    with _signals_passed_on(ranks):
+        shared = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
+        shared |= {"MASTER_PORT": _free_port()}
+        shared |= {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // processes)}
+        for number in range(processes):
+            own = {key: str(value) for key, value in (shared | {"RANK": number, "LOCAL_RANK": number}).items()}
+            quiet = subprocess.DEVNULL if number else None
+            # A group of its own: Ctrl-C reaches it once, from us, and not from the terminal as well.
+            ranks.append(subprocess.Popen(command, env=os.environ | own, stdout=quiet, process_group=0))
+        return _wait(ranks)
+
+
+def leave() -> None:
+    """Waits until every rank is here and takes the group apart; what follows is done by one process alone."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def any_rank(value: bool) -> bool:
+    """Is it true in any rank? All ranks must ask, at the same place."""
+    import torch
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    flag = torch.tensor([int(value)], device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return bool(flag.item())
+
+
+def _wait(ranks: Sequence[subprocess.Popen]) -> int:
+    failed, deadline = 0, None
+    while any(one.poll() is None for one in ranks):
+        codes = [one.returncode for one in ranks if one.returncode]
+        if codes and deadline is None:
+            failed, deadline = codes[0], time.monotonic() + GRACE_SECONDS
+        if deadline is not None and time.monotonic() > deadline:
+            for one in ranks:
+                if one.poll() is None:
+                    one.kill()
+        time.sleep(0.1)
+    code = failed or next((one.returncode for one in ranks if one.returncode), 0)
+    return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _signals_passed_on(ranks: Sequence[subprocess.Popen]) -> Iterator[None]:
+    def pass_on(number: int, frame: object) -> None:
+        for one in ranks:
+            if one.poll() is None:
+                one.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -94,6 +94,12 @@ def test_arms_of_a_grid_differ_and_know_what_was_swept() -> None:
     assert all(arm.config["lora"]["rank"] == int(arm.swept["lora.rank"]) for arm in grid.arms)
 
 
+def test_a_key_that_was_added_with_a_plus_hides_no_other_mistake() -> None:
+    found = problems("lora.rank=4,0", "algorithm=gropo", "+lora.rnak=8", multirun=True)
+    assert len(found) == 3, found
+    assert any("lora.rank=0 must be" in problem for problem in found)
+
+
 def test_two_arms_that_are_one_run_are_refused() -> None:
     found = problems("lora.rank=8,8", multirun=True)
     assert found == ["lora.rank=8 and lora.rank=8 are the same run: remove one of them from the sweep."]

@@ -66,8 +66,10 @@ def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") 
     """Compose and check every arm of a command line (its overrides, without flags); find ALL problems, in words."""
     overrides, problems = _parse(arguments)
     problems += _given_twice(overrides)
-    fixed = [o.input_line for o in overrides if not o.is_sweep_override()]
-    swept = [o for o in overrides if o.is_sweep_override()]
+    known, more = _without_unknown(overrides, SCHEMAS[config_name])
+    problems += more
+    fixed = [o.input_line for o in known if not o.is_sweep_override()]
+    swept = [o for o in known if o.is_sweep_override()]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         good, more = _composable(fixed, config_name)
         problems += more
@@ -138,6 +140,23 @@ def _given_twice(overrides: Iterable[Override]) -> list[str]:
             problems.append(f"{key} is given twice ({seen[key]} and {override.input_line}): keep one of them.")
         seen[key] = override.input_line
     return problems
+
+
+def _without_unknown(overrides: Sequence[Override], schema: type) -> tuple[list[Override], list[str]]:
+    """The overrides but for `+key=value` of keys that nothing would read, and a sentence for each of these.
+
+    Hydra lets them through; left in, they would keep every arm from being checked further.
+    """
+    unknown = [
+        o
+        for o in overrides
+        if (o.is_add() or o.is_force_add())
+        and not o.key_or_group.startswith("hydra")
+        and not (CONF / o.key_or_group).is_dir()
+        and not (ROOT / o.key_or_group).is_dir()
+        and not _is_known(o.key_or_group, schema)
+    ]
+    return [o for o in overrides if o not in unknown], [unknown_key(o.key_or_group, schema) for o in unknown]
 
 
 def _composable(overrides: list[str], config_name: str) -> tuple[list[str], list[str]]:

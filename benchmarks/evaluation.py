@@ -2,19 +2,21 @@
 
     python benchmarks/evaluation.py [problems=8] [tokens=16] [checkpoints=8] [threads=1]
 
-The other way is that of scripts that evaluate models by path: for every checkpoint load the base, merge the adapter,
-save the whole model, load it into an engine. (Scripts that call the evaluation once a benchmark load it once for each
-benchmark; here it is loaded once.) Same random model of more than 100M parameters, same prompts and seeds, one process.
-The longer the completions, the less loading counts: the table says what generation alone took. The ratio comes last.
+The other way is that of scripts that evaluate models by path: for every checkpoint one program loads the base, merges
+the adapter and saves the whole model, and another loads that into an engine and generates. (Scripts that start the
+second one for each benchmark pay for it six times; here once.) Same random model of more than 100M parameters, same
+prompts and seeds, in turn on one machine; every program is a process, and what it takes to start is counted. The longer
+the completions, the less all that counts, so the ratio without starts is told as well. The ratio comes last.
 """
 
-import gc
+import json
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -34,6 +36,9 @@ from tina.schema import Lora, Model, Prompt
 from tina.tiny import task
 
 LORA = Lora(name="benchmark", rank=32, dropout=0.0)
+TINY = Model(name="tiny", path="embedded:d", dtype="float32", max_context_tokens=1024)
+
+Sample = Callable[[torch.nn.Module], list[Completion]]
 
 
 @dataclass
@@ -47,6 +52,10 @@ class Clock:
         result = work()
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
         return result
+
+    def add(self, other: "Clock") -> None:
+        for name, seconds in other.seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     @property
     def total(self) -> float:
@@ -87,55 +96,92 @@ def make_checkpoints(base: Model, folder: Path, number: int) -> list[Path]:
     return found
 
 
-def one_engine(base: Model, found: list[Path], sample: Callable[..., list[Completion]]) -> tuple[Clock, list[str]]:
+def one_engine(base: Model, found: list[str], sample: Sample) -> tuple[Clock, list[str]]:
+    """Every checkpoint through one engine, adapters switched."""
     clock, texts = Clock(), []
     model = clock.time("load", lambda: policy.trainable_policy(policy.load_base(base, "cpu"), LORA, seed=0))
     for checkpoint in found:
         begin, spent = time.perf_counter(), clock.total
-        with policy.at_checkpoint(model, checkpoint, base) as measured:
+        with policy.at_checkpoint(model, Path(checkpoint), base) as measured:
             texts += [c.text for c in clock.time("generate", lambda measured=measured: sample(measured))]
         clock.seconds["switch"] = clock.seconds.get("switch", 0.0) + time.perf_counter() - begin - (clock.total - spent)
     return clock, texts
 
 
-def merged_each(
-    base: Model, found: list[Path], sample: Callable[..., list[Completion]], work: Path
-) -> tuple[Clock, list[str]]:
-    clock, texts = Clock(), []
-    for checkpoint in found:
-        loaded = clock.time("load", lambda: policy.load_base(base, "cpu"))
-        adapted = clock.time("load", lambda m=loaded, c=checkpoint: PeftModel.from_pretrained(m, str(c)))
-        merged = clock.time("merge", adapted.merge_and_unload)
-        clock.time("save", lambda m=merged: m.save_pretrained(work))
-        del loaded, adapted, merged
-        gc.collect()
-        model = clock.time("load", lambda: AutoModelForCausalLM.from_pretrained(work, dtype=torch.float32))
-        texts += [c.text for c in clock.time("generate", lambda model=model: sample(model))]
-        del model
-        shutil.rmtree(work)
-    return clock, texts
+def merge(base: Model, checkpoint: str, work: str) -> tuple[Clock, list[str]]:
+    """Base and adapter as one saved model."""
+    clock = Clock()
+    loaded = clock.time("load", lambda: policy.load_base(base, "cpu"))
+    adapted = clock.time("load", lambda: PeftModel.from_pretrained(loaded, checkpoint))
+    merged = clock.time("merge", adapted.merge_and_unload)
+    clock.time("save", lambda: merged.save_pretrained(work))
+    return clock, []
+
+
+def by_path(work: str, sample: Sample) -> tuple[Clock, list[str]]:
+    """A saved model, loaded and asked."""
+    clock = Clock()
+    model = clock.time("load", lambda: AutoModelForCausalLM.from_pretrained(work, dtype=torch.float32))
+    return clock, [c.text for c in clock.time("generate", lambda: sample(model))]
+
+
+def program(name: str, base: Model, options: dict[str, int], *paths: str) -> tuple[Clock, list[str]]:
+    """One of the three as a process of its own; `start` is what it took beside the work."""
+    begin = time.perf_counter()
+    told = subprocess.run(
+        [sys.executable, __file__, name, json.dumps(asdict(base)), json.dumps(options), *paths],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()[-1]
+    answer = json.loads(told)
+    clock = Clock(answer["seconds"])
+    clock.seconds["start"] = time.perf_counter() - begin - clock.total
+    return clock, answer["texts"]
+
+
+def run_program(name: str, base: str, options: str, *paths: str) -> None:
+    """The inside of `program`: does the work, prints its seconds and texts."""
+    model, settings = Model(**json.loads(base)), json.loads(options)
+    torch.set_num_threads(settings["threads"])
+    tokenizer = policy.load_tokenizer(TINY)
+    questions = [problem.question for problem in task.problems("test", settings["problems"], seed=0)]
+    prompts = [render(tokenizer, build_messages(question, Prompt(name="plain"))) for question in questions]
+
+    def sample(asked: torch.nn.Module) -> list[Completion]:
+        return generate(asked, tokenizer, prompts, Sampling(0.6, 0.95, settings["tokens"]), seed=0)
+
+    if name == "one_engine":
+        clock, texts = one_engine(model, list(paths), sample)
+    elif name == "merge":
+        clock, texts = merge(model, *paths)
+    else:
+        clock, texts = by_path(*paths, sample)
+    print(json.dumps({"seconds": clock.seconds, "texts": texts}))
 
 
 def main(problems: int = 8, tokens: int = 16, checkpoints: int = 8, threads: int = 1) -> None:
-    torch.set_num_threads(threads)
-    tiny = Model(name="tiny", path="embedded:d", dtype="float32", max_context_tokens=1024)
-    tokenizer = policy.load_tokenizer(tiny)
-    questions = [problem.question for problem in task.problems("test", problems, seed=0)]
-    prompts = [render(tokenizer, build_messages(question, Prompt(name="plain"))) for question in questions]
-
-    def sample(model: torch.nn.Module) -> list[Completion]:
-        return generate(model, tokenizer, prompts, Sampling(0.6, 0.95, tokens), seed=0)
-
+    options = {"problems": problems, "tokens": tokens, "threads": threads}
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        parameters = make_model(folder / "base", tokenizer)
+        folder, work = Path(place), str(Path(place) / "merged")
+        parameters = make_model(folder / "base", policy.load_tokenizer(TINY))
         base = Model(name="random", path=str(folder / "base"), dtype="float32", max_context_tokens=1024)
-        found = make_checkpoints(base, folder, checkpoints)
-        switched, texts = one_engine(base, found, sample)
-        merged, others = merged_each(base, found, sample, folder / "merged")
+        found = [str(path) for path in make_checkpoints(base, folder, checkpoints)]
+        switched, texts = program("one_engine", base, options, *found)
+        merged, others = Clock(), []
+        for checkpoint in found:
+            for clock, told in (
+                program("merge", base, options, checkpoint, work),
+                program("by_path", base, options, work),
+            ):
+                merged.add(clock)
+                others += told
+            shutil.rmtree(work)
     same = sum(one == other for one, other in zip(texts, others, strict=True))
     _show(parameters, switched, merged, f"{checkpoints} checkpoints, {problems} prompts, {tokens} new tokens")
     console.print(f"{same} of {len(texts)} completions are equal (the rest differ by rounding).")
+    without = (merged.total - merged.seconds["start"]) / (switched.total - switched.seconds["start"])
+    console.print(f"ratio without starts {without:.2f}")
     console.print(f"ratio {merged.total / switched.total:.2f}")
 
 
@@ -143,7 +189,7 @@ def _show(parameters: int, switched: Clock, merged: Clock, what: str) -> None:
     table = Table(title=f"{parameters / 1e6:.0f}M parameters, {what}, seconds", title_justify="left")
     for name in ("", "one engine, adapters switched", "merge, save, load for each"):
         table.add_column(name, justify="left" if not name else "right")
-    for name in ("load", "switch", "merge", "save", "generate"):
+    for name in ("start", "load", "switch", "merge", "save", "generate"):
         seconds = [clock.seconds.get(name) for clock in (switched, merged)]
         table.add_row(name, *("" if value is None else f"{value:.2f}" for value in seconds))
     table.add_section()
@@ -152,4 +198,7 @@ def _show(parameters: int, switched: Clock, merged: Clock, what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(**{key: int(value) for key, value in (argument.split("=") for argument in sys.argv[1:])})
+    if sys.argv[1:2] and sys.argv[1] in ("one_engine", "merge", "by_path"):
+        run_program(*sys.argv[1:])
+    else:
+        main(**{key: int(value) for key, value in (argument.split("=") for argument in sys.argv[1:])})

@@ -278,7 +278,9 @@ def print_afterwards(count: int, seed: int) -> None:
 
 
 def print_online(count: int, seed: int) -> None:
-    print(f"Online, {count} curves a shape of {', '.join(map(str, ONLINE_LENGTHS))} steps, looked at {LOOKS} times a run")
+    print(
+        f"Online, {count} curves a shape of {', '.join(map(str, ONLINE_LENGTHS))} steps, looked at {LOOKS} times a run"
+    )
     print(f"{'turned, within 10 % of run':28}{'after middle':>13}{'after end':>11}{'before':>8}", end="")
     print(f"{'never':>8}{'median delay':>14}")
     decided, alarms = [], []

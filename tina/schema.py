@@ -197,6 +197,10 @@ class Selection:
     """What `held_out` and `racing` choose on; must not be a set that tables report. `racing` may go without."""
     first_samples: int = 1
     """Samples a problem in the first round of `racing`; doubled in each round, up to `benchmarks.samples`."""
+    stop: str = "never"
+    """`after_transition` ends a run early; part of its identity, as the rule that only chooses is not."""
+    stop_after_steps: int = 5
+    """Optimizer steps that such a run goes on after the transition is sure."""
 
 
 @dataclass
@@ -294,6 +298,11 @@ class EvaluateConfig:
 def alpha(lora: Lora) -> float:
     """LoRA's alpha: set, or `alpha_ratio` x `rank` (the paper's second trick at ratio 4)."""
     return lora.alpha if lora.alpha is not None else lora.alpha_ratio * lora.rank
+
+
+def stop_after_steps(selection: Selection) -> int | None:
+    """Optimizer steps that a run goes on after its transition is sure; None: it is not stopped by that."""
+    return selection.stop_after_steps if selection.stop == "after_transition" else None
 
 
 def horizon_steps(schedule: Schedule) -> int:

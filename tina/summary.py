@@ -38,6 +38,10 @@ def show(told: dict[str, Any]) -> None:
         if chosen in scores:
             console.print(_before_after(benchmark, scores["0"], scores[chosen], chosen))
     console.print(f"transition   {_transition(logged)}")
+    if "run/stopped" in logged:
+        console.print(
+            f"stopped      at step {logged['run/steps']} of {logged['run/planned_steps']}: {logged['run/stopped']}"
+        )
     console.print(
         f"checkpoint   step {chosen} of {logged['run/steps']} "
         f"(rule: {logged['selection/rule']}, {logged['selection/candidates']} candidates)"

@@ -80,7 +80,7 @@ def _design(family: Family, rho: np.ndarray, polynomials: list[np.ndarray]) -> D
 
 
 def best(t: np.ndarray, y: np.ndarray) -> tuple[tuple[Family, np.ndarray], tuple[Family, np.ndarray]]:
-    """The sharp and the smooth family with the best candidate for `y` [n] at `t` [n], each with its candidates' cost."""
+    """The best sharp and the best smooth family for `y` [n] at `t` [n], each with the cost of its candidates."""
     under = prepared(np.ascontiguousarray(t, dtype=float).tobytes())
     costs: dict[str, list[np.ndarray]] = {"sharp": [], "smooth": []}
     for noise in under:

@@ -45,16 +45,17 @@ class OnlineDecision:
     delta_bic: float | None = None
 
 
-def find_transition(steps: ArrayLike, values: ArrayLike) -> Transition:
+def find_transition(steps: ArrayLike, values: ArrayLike, planned_steps: int | None = None) -> Transition:
     """Whether `values` [n] over `steps` [n] of a finished run turn sharply.
 
     Values that are not finite are left out; of a step that comes twice (a resumed run) the later value counts.
+    What is sharp is measured by the run's length: that of the series, or `planned_steps` of a run that was stopped.
     Raises ValueError if the lengths differ.
     """
     steps, values = cleaned(steps, values)
     if len(steps) < MIN_POINTS:
         return Transition("undecided", f"{len(steps)} finite points are too few: it takes {MIN_POINTS}.")
-    return _judged(steps, values, steps[-1] - steps[0], STRONG)
+    return _judged(steps, values, max((planned_steps or 1) - 1, steps[-1] - steps[0]), STRONG)
 
 
 def decide_online(steps: ArrayLike, values: ArrayLike, total_steps: float) -> OnlineDecision:

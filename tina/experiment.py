@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import dynamics, identity, policy, schema, selection, study, summary, tracking
+from tina import cost, dynamics, identity, policy, schema, selection, study, summary, tracking
 from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
@@ -242,7 +242,7 @@ def _summarise(
     held_out = config.selection.benchmark
     choice = selection.choose_measured(config.selection, steps, measured, turn.step)
     seconds = sum(row["step_time"] for row in history)
-    billed = config.hardware.processes if config.hardware.device == "cuda" else 1
+    forecast = cost.forecast(config)
     logged = facts | {
         "run/steps": int(history[-1]["step"]),
         "run/planned_steps": config.schedule.max_steps,
@@ -254,7 +254,11 @@ def _summarise(
         "run/tokens": history[-1]["num_tokens"],
         "run/epochs": history[-1]["epoch"],
         "run/usd_per_hour": config.hardware.usd_per_hour,
-        "run/cost_usd": seconds / 3600 * config.hardware.usd_per_hour * billed,
+        "run/gpu_hours": seconds / 3600 * cost.billed(config.hardware),
+        "run/cost_usd": seconds / 3600 * cost.billed(config.hardware) * config.hardware.usd_per_hour,
+        "run/flops": _flops(config, history),
+        "forecast/hours": forecast.hours if isinstance(forecast, cost.Forecast) else None,
+        "forecast/cost_usd": forecast.usd if isinstance(forecast, cost.Forecast) else None,
         "dynamics/transition": turn.kind,
         "dynamics/transition_step": turn.step,
         "dynamics/low": turn.low,
@@ -278,6 +282,16 @@ def _summarise(
         "scores": {str(step): values for step, values in scores.items()},
         "logged": {key: value for key, value in logged.items() if value is not None},
     }
+
+
+def _flops(config: TrainConfig, history: list[dict[str, float]]) -> float | None:
+    """FLOPs of the whole training by the lengths that were logged; None of a model whose shape is not known."""
+    shape = cost.shape_of(config.model)
+    if shape is None:
+        return None
+    before = [0.0, *(row["num_tokens"] for row in history)]
+    steps = zip(history, before, strict=False)
+    return sum(cost.flops_of_row(config, shape, row, tokens).total for row, tokens in steps)
 
 
 @contextlib.contextmanager

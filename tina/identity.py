@@ -32,6 +32,10 @@ NOT_IDENTITY = (
     "hardware.gpu",
     "hardware.usd_per_hour",
     "hardware.gradient_checkpointing",
+    # what forecasts rest on
+    "model.shape",
+    "length.expected_tokens",
+    "length.expected_longest_tokens",
     # how many workers grade does not change a verdict
     "grading.workers",
 )

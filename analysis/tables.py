@@ -13,6 +13,7 @@ if __name__ == "__main__":  # started by its path: the repository's root belongs
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from analysis.checkpoints import checkpoints_table
+from analysis.choices import choices_table
 from analysis.claims import Evidence, Study, claims_table
 from analysis.costs import cost_table, published_cost_table, ratio_table
 from analysis.overview import Overview, damaged, load_overview
@@ -41,6 +42,7 @@ def make_tables(overview: Overview) -> list[Table]:
             published_cost,
             ratio_table(rows, published_cost.printed),
             overall_table(overview.every_arm, overview.baselines),
+            choices_table(overview.evaluated, rows),
             claims_table(_evidence(overview)),
         ]
     return [table for table in tables if table is not None]

@@ -11,7 +11,7 @@ from tina.progress import console
 from tina.schema import horizon_steps
 
 COLUMNS = (
-    *("arm", "steps / schedule", "prompts x G", "completions", "tokens at most", "hours", "GPU-hours", "$"),
+    *("arm", "steps /\nschedule", "prompts\nx G", "comple-\ntions", "tokens\nat most", "hours", "GPU-\nhours", "$"),
     *("digest", "state"),
 )
 
@@ -72,9 +72,9 @@ def _rests_on(forecasts: Sequence[Forecast | Unknown]) -> list[str]:
     told = []
     if any(isinstance(found, Forecast) for found in forecasts):
         told.append(
-            "Forecast of training alone, evaluation and queue not in it: shapes, data sheet, length.expected_tokens, and "
-            "one efficiency fitted to the paper's published costs on L40S, of which it misses the worst by a factor of "
-            f"{WORST_RATIO} when that is left out. On other hardware it is untested."
+            "Forecast of training alone, evaluation and queue not in it: from shapes, data sheet, "
+            "length.expected_tokens, and one efficiency fitted to the paper's published costs on L40S, of which it "
+            f"misses the worst by a factor of {WORST_RATIO} when that is left out. Untested on other hardware."
         )
     if any(isinstance(found, Forecast) and found.bound for found in forecasts):
         told.append("≤: length.expected_tokens is not set, so every completion was taken to be as long as the cap.")

@@ -21,6 +21,7 @@ from analysis.paper import baselines_table, main_table, overall_table
 from analysis.render import Table, show, terminal, write
 from analysis.settings import help_text, settings
 from analysis.studies import runs_table, study_table
+from analysis.transitions import transitions_table
 from tina.errors import UserError
 
 
@@ -33,6 +34,7 @@ def make_tables(overview: Overview) -> list[Table]:
         main_table(overview.every_arm, overview.baselines),
         baselines_table(overview.baselines),
         *(study_table(manifest, arms[manifest["study"]]) for manifest in manifests),
+        *(transitions_table(m, arms[m["study"]], overview.series, overview.turns) for m in manifests),
         checkpoints_table(overview.evaluated, {row["run"]: row for row in rows}),
     ]
     if rows:

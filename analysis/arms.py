@@ -102,13 +102,13 @@ def _pooled(evaluations: Sequence[Evaluation]) -> Evaluation:
     """The samples of all seeds on each benchmark; without those that some seed has no whole table of."""
     pooled = {}
     for name, first in evaluations[0].items():
-        tables = [_by_problem(evaluation.get(name), first.problems) for evaluation in evaluations]
+        tables = [by_problem(evaluation.get(name), first.problems) for evaluation in evaluations]
         correct = None if any(table is None for table in tables) else np.concatenate(tables, axis=1)
         pooled[name] = Benchmark(first.facts, first.problems, correct)
     return pooled
 
 
-def _by_problem(benchmark: Benchmark | None, problems: Sequence[str]) -> np.ndarray | None:
+def by_problem(benchmark: Benchmark | None, problems: Sequence[str]) -> np.ndarray | None:
     """A benchmark's table [problems, samples] in this order of problems; None if it has other ones, or no table."""
     if benchmark is None or benchmark.correct is None or set(benchmark.problems) != set(problems):
         return None
@@ -130,7 +130,7 @@ def compare(a: Evaluation | Missing, b: Evaluation | Missing) -> Comparison | Mi
     for name, benchmark in a.items():
         if benchmark.correct is None or b[name].correct is None:
             return Missing("no table")
-        other = _by_problem(b[name], benchmark.problems)
+        other = by_problem(b[name], benchmark.problems)
         if other is None:
             return Missing("other problems")
         differences.append(paired_difference(benchmark.correct, other))

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # started by its path: the repository's root belongs
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from analysis.checkpoints import checkpoints_table
+from analysis.choices import choices_table
 from analysis.claims import Evidence, Study, claims_table
 from analysis.costs import cost_table, published_cost_table, ratio_table
 from analysis.overview import Overview, damaged, load_overview
@@ -20,6 +21,7 @@ from analysis.paper import baselines_table, main_table, overall_table
 from analysis.render import Table, show, terminal, write
 from analysis.settings import help_text, settings
 from analysis.studies import runs_table, study_table
+from analysis.transitions import transitions_table
 from tina.errors import UserError
 
 
@@ -32,6 +34,7 @@ def make_tables(overview: Overview) -> list[Table]:
         main_table(overview.every_arm, overview.baselines),
         baselines_table(overview.baselines),
         *(study_table(manifest, arms[manifest["study"]]) for manifest in manifests),
+        *(transitions_table(m, arms[m["study"]], overview.series, overview.turns) for m in manifests),
         checkpoints_table(overview.evaluated, {row["run"]: row for row in rows}),
     ]
     if rows:
@@ -41,6 +44,7 @@ def make_tables(overview: Overview) -> list[Table]:
             published_cost,
             ratio_table(rows, published_cost.printed),
             overall_table(overview.every_arm, overview.baselines),
+            choices_table(overview.evaluated, rows),
             claims_table(_evidence(overview)),
         ]
     return [table for table in tables if table is not None]

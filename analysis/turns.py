@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,11 @@ def turns(series: dict[tuple[str, str], Series], memory: Path | None = None) -> 
     return turn
 
 
+@cache
 def _detector() -> str:
-    """Hash of the detector's source: another detector must not answer from the old one's memory."""
-    return hashlib.sha256(Path(find_transition.__code__.co_filename).read_bytes()).hexdigest()
+    """Hash of the detector's sources: another detector must not answer from the old one's memory."""
+    folder = Path(find_transition.__code__.co_filename).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
 
 
 def _remembered(memory: Path | None) -> dict[str, Transition]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.dynamics import NO_TURNS, TURNS, afterwards, correlated, first_alarm, rise, shares
+from benchmarks.dynamics import NO_TURNS, TURNS, afterwards, correlated, first_alarms, rise, shares
 from tina.dynamics import decide_online, describe_run, find_transition, series_of
 
 
@@ -144,7 +144,7 @@ def test_correlated_noise_is_not_taken_for_turns():
 def test_online_decides_soon_after_a_turn_and_not_before():
     for seed in range(4):
         values = format_reward(middle=25, width=8, seed=seed)
-        alarm = first_alarm(values) * 59
+        alarm = first_alarms([values])[0] * 59
         assert 25 - 3 <= alarm <= 25 + 4 + 6
 
 
@@ -168,7 +168,7 @@ def test_online_leaves_a_run_without_a_turn_alone():
     t = np.linspace(0, 1, 60)
     random = np.random.default_rng(0)
     for chance in (np.full(60, 0.02), np.full(60, 0.5), 0.1 + 0.8 * t, 0.9 * np.sin(np.pi / 2 * t)):
-        assert first_alarm(shares(random, chance)) is None
+        assert first_alarms([shares(random, chance)]) == [None]
 
 
 # --- several series of a run

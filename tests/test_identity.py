@@ -26,7 +26,7 @@ def with_leaf(config: dict, name: str, value: object) -> dict:
 
 
 def test_every_leaf_counts_unless_it_is_listed() -> None:
-    config = quickstart()
+    config = with_leaf(quickstart(), "selection.stop", "after_transition")
     for name, _ in leaves(config):
         changed = digest(with_leaf(config, name, "something else")) != digest(config)
         assert changed == identity.is_identity(name), name
@@ -50,6 +50,14 @@ def test_what_makes_an_experiment_counts(name: str) -> None:
 @pytest.mark.parametrize("name", ["study", "paths.outputs", "tracking.mode", "hardware.usd_per_hour", "selection.rule"])
 def test_what_does_not_change_training_does_not_count(name: str) -> None:
     assert not identity.is_identity(name)
+
+
+def test_a_rule_that_stops_a_run_counts_and_only_then() -> None:
+    config = quickstart()
+    stopped = with_leaf(config, "selection.stop", "after_transition")
+    assert digest(with_leaf(config, "selection.stop_after_steps", 7)) == digest(config)
+    assert digest(stopped) != digest(config)
+    assert digest(with_leaf(stopped, "selection.stop_after_steps", 7)) != digest(stopped)
 
 
 def test_a_moved_model_is_the_same_run_and_an_edited_one_is_not(tmp_path) -> None:

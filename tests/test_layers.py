@@ -10,7 +10,19 @@ import pytest
 from tests.conftest import ROOT
 
 HEAVY = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "vllm", "wandb", "pandas"}
-LEAVES = ["schema", "identity", "statistics", "dynamics", "rewards", "grading", "checks", "gate", "configs", "cli"]
+LEAVES = [
+    "schema",
+    "identity",
+    "statistics",
+    "dynamics",
+    "cost",
+    "rewards",
+    "grading",
+    "checks",
+    "gate",
+    "configs",
+    "cli",
+]
 
 
 @pytest.mark.parametrize("name", LEAVES)

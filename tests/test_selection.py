@@ -28,10 +28,11 @@ def test_before_transition_takes_the_last_checkpoint_that_is_not_after_it(transi
     assert choose("before_transition", STEPS, transition_step=transition).step == step
 
 
-@pytest.mark.parametrize("transition", [None, 5.0])
-def test_before_transition_without_an_early_checkpoint_says_so(transition: float | None) -> None:
-    choice = choose("before_transition", STEPS, transition_step=transition)
+def test_before_transition_without_a_transition_or_an_early_checkpoint_says_so() -> None:
+    choice = choose("before_transition", STEPS, transition_step=None)
     assert (choice.step, choice.rule) == (40, "last (no transition)")
+    choice = choose("before_transition", STEPS, transition_step=5.0)
+    assert (choice.step, choice.rule) == (10, "first (none was saved before the transition)")
 
 
 def test_nothing_to_choose_from_is_told() -> None:

@@ -60,6 +60,7 @@ CHOICES = {
     "sampler.backend": ("transformers", "vllm"),
     "grading.mode": ("sound", "as_released"),
     "selection.rule": ("held_out", "last", "before_transition", "best_mean", "racing"),
+    "selection.stop": ("never", "after_transition"),
     "benchmarks.prompt": ("training", "benchmark"),
     "tracking.mode": ("offline", "online", "disabled"),
     "hardware.device": ("cpu", "cuda"),
@@ -89,7 +90,10 @@ POSITIVE = (
     "model.max_context_tokens",
 )
 SHARES = ("schedule.warmup_ratio", "schedule.min_lr_rate", "lora.dropout")
-NOT_NEGATIVE = ("algorithm.beta", "benchmarks.temperature", "seed", "hardware.usd_per_hour", "schedule.weight_decay")
+NOT_NEGATIVE = (
+    *("algorithm.beta", "benchmarks.temperature", "seed", "hardware.usd_per_hour", "schedule.weight_decay"),
+    "selection.stop_after_steps",
+)
 
 
 def problems(config: TrainConfig | EvaluateConfig) -> list[str]:
@@ -362,6 +366,18 @@ def held_out_is_evaluated(config: TrainConfig | EvaluateConfig) -> str | None:
         return (
             f"selection={rule} chooses on {chosen_on}, which benchmarks={config.benchmarks.name} does not evaluate "
             f"({', '.join(evaluated)}): set selection.benchmark, or selection=last."
+        )
+    return None
+
+
+@rule
+def a_transition_can_be_seen(config: TrainConfig) -> str | None:
+    from tina.dynamics.transition import MIN_POINTS
+
+    if config.selection.stop == "after_transition" and config.schedule.max_steps < MIN_POINTS:
+        return (
+            f"selection.stop=after_transition cannot tell anything of schedule.max_steps={config.schedule.max_steps}: "
+            f"a turn takes {MIN_POINTS} steps to be seen."
         )
     return None
 

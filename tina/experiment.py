@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import dynamics, identity, policy, schema, selection, study, summary, tracking
+from tina import cost, dynamics, identity, policy, schema, selection, study, summary, tracking
 from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
@@ -49,6 +49,7 @@ from tina.trainer import (
     prompt_dataset,
     reward_functions,
 )
+from tina.watch import TransitionWatch, watch_of
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,10 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     facts |= {f"data/{name}": count for name, count in counts.items()}
     with _tracked(run, facts) as log:
         history = _train(run, model, tokenizer, problems, _grading(loaded, grader), log)
-        ranks.leave()
         if not run.leads:
             return {}
-        drop_unscheduled(run.checkpoint_folder, config.schedule)
+        turn = watch_of(config, history)
+        drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(history[-1]["step"])})
         scored = _evaluate(run, model, tokenizer, grader)
         told = _summarise(run, history, scored, facts | {f"grading/{k}": v for k, v in grader.counters.items()})
         log(told["logged"])
@@ -179,11 +180,14 @@ def _train(
     """
     config = run.config
     found = checkpoints(run.checkpoint_folder)
-    if found and policy.checkpoint_step(found[-1]) == config.schedule.max_steps:
-        return _history(found[-1])
+    if found and _is_trained(config, history := _history(found[-1])):
+        return history
 
     def log_step(step: int, metrics: dict[str, float]) -> None:
-        log({f"train/{k}": v for k, v in metrics.items()} | {"train/global_step": step})
+        log_at_step(step, {f"train/{k}": v for k, v in metrics.items()})
+
+    def log_at_step(step: int, metrics: dict[str, float]) -> None:
+        log(metrics | {"train/global_step": step})
 
     stop = OrderlyStop()
     trainer = build_trainer(
@@ -193,15 +197,21 @@ def _train(
         prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
         reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt)),
         run.checkpoint_folder,
-        [Progress("train", log_step), stop],
+        [Progress("train", log_step), TransitionWatch(config, log_at_step), stop],
     )
     if found:
         console.print(f"Going on from {found[-1].name}.")
     trainer.train(resume_from_checkpoint=str(found[-1]) if found else None)
+    ranks.leave()
     if stop.received is not None:
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
         raise SystemExit(128 + stop.received)
     return _history(checkpoints(run.checkpoint_folder)[-1])
+
+
+def _is_trained(config: TrainConfig, history: list[dict[str, float]]) -> bool:
+    """Has a run that logged `history` come to its end, planned or stopped?"""
+    return history[-1]["step"] >= watch_of(config, history).end(schema.stop_after_steps(config.selection))
 
 
 def _grading(loaded: LoadedSet, grader: Grader) -> Grade:
@@ -251,14 +261,17 @@ def _summarise(
     steps = [policy.checkpoint_step(path) for path in checkpoints(run.checkpoint_folder)]
     scores = {step: score_records(records) for step, records in scored.items()}
     measured = {step: matrices(records) for step, records in scored.items()}
-    told = dynamics.describe_run(dynamics.series_of(history))
-    turn = told.transition
+    told = dynamics.describe_run(dynamics.series_of(history), config.schedule.max_steps)
+    turn, watch = told.transition, watch_of(config, history)
+    stopped = int(history[-1]["step"]) < config.schedule.max_steps
     held_out = config.selection.benchmark
     choice = selection.choose_measured(config.selection, steps, measured, turn.step)
     seconds = sum(row["step_time"] for row in history)
-    billed = config.hardware.processes if config.hardware.device == "cuda" else 1
+    forecast = cost.forecast(config)
     logged = facts | {
-        "run/steps": config.schedule.max_steps,
+        "run/steps": int(history[-1]["step"]),
+        "run/planned_steps": config.schedule.max_steps,
+        "run/stopped": f"{watch.witness} turned, told at step {watch.told}" if stopped else None,
         "run/seconds": seconds,
         "run/seconds_per_step": seconds / len(history),
         "run/completion_tokens": sum(row["completions/mean_length"] for row in history)
@@ -266,9 +279,18 @@ def _summarise(
         "run/tokens": history[-1]["num_tokens"],
         "run/epochs": history[-1]["epoch"],
         "run/usd_per_hour": config.hardware.usd_per_hour,
-        "run/cost_usd": seconds / 3600 * config.hardware.usd_per_hour * billed,
+        "run/gpu_hours": seconds / 3600 * cost.billed(config.hardware),
+        "run/cost_usd": seconds / 3600 * cost.billed(config.hardware) * config.hardware.usd_per_hour,
+        "run/flops": _flops(config, history),
+        "forecast/hours": forecast.hours if isinstance(forecast, cost.Forecast) else None,
+        "forecast/cost_usd": forecast.usd if isinstance(forecast, cost.Forecast) else None,
         "dynamics/transition": turn.kind,
         "dynamics/transition_step": turn.step,
+        "dynamics/low": turn.low,
+        "dynamics/high": turn.high,
+        "dynamics/width": turn.width,
+        "dynamics/began_step": watch.kept_step,
+        "dynamics/told_step": watch.told,
         "dynamics/witness": told.witness,
         "dynamics/reason": told.reason,
         "dynamics/accuracy_turns": told.accuracy_turns,
@@ -285,6 +307,16 @@ def _summarise(
         "scores": {str(step): values for step, values in scores.items()},
         "logged": {key: value for key, value in logged.items() if value is not None},
     }
+
+
+def _flops(config: TrainConfig, history: list[dict[str, float]]) -> float | None:
+    """FLOPs of the whole training by the lengths that were logged; None of a model whose shape is not known."""
+    shape = cost.shape_of(config.model)
+    if shape is None:
+        return None
+    before = [0.0, *(row["num_tokens"] for row in history)]
+    steps = zip(history, before, strict=False)
+    return sum(cost.flops_of_row(config, shape, row, tokens).total for row, tokens in steps)
 
 
 @contextlib.contextmanager

@@ -23,16 +23,25 @@ NOT_IDENTITY = (
     "tracking",
     # evaluation and choice come after training and change nothing in it
     "benchmarks",
-    "selection",
+    "selection.rule",
+    "selection.benchmark",
+    "selection.first_samples",
     # the machine and its price; the number of processes is counted, since it orders the samples
     "hardware.device",
     "hardware.threads",
     "hardware.gpu",
     "hardware.usd_per_hour",
     "hardware.gradient_checkpointing",
+    # what forecasts rest on
+    "model.shape",
+    "length.expected_tokens",
+    "length.expected_longest_tokens",
     # how many workers grade does not change a verdict
     "grading.workers",
 )
+ONLY_WHERE_STOPPED = ("selection.stop", "selection.stop_after_steps")
+"""Counted where they may end a run early; a run that is never stopped is the same without them."""
+
 LOCAL_FILES = ("model.path", "dataset.path")
 """Counted by content when they are local: a moved file is the same run, an edited one another."""
 
@@ -95,6 +104,8 @@ def local_path(name: str | None) -> Path | None:
 def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves that make a run what it is, by dotted name, local files by their content."""
     counted = {name: value for name, value in leaves(config) if is_identity(name)}
+    if counted.get("selection.stop", "never") == "never":
+        counted = {name: value for name, value in counted.items() if name not in ONLY_WHERE_STOPPED}
     for name in LOCAL_FILES:
         path = local_path(counted.get(name))
         if path is not None and path.exists():

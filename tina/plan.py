@@ -1,22 +1,29 @@
-"""What a grid would run, as a table; starts nothing and writes nothing."""
+"""What a grid would run and cost, as a table; starts nothing and writes nothing."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
 from tina.configs import to_typed
+from tina.cost import WORST_RATIO, Forecast, Unknown, forecast
 from tina.gate import Arm
 from tina.progress import console
 from tina.schema import horizon_steps
 
+COLUMNS = (
+    *("arm", "steps /\nschedule", "prompts\nx G", "comple-\ntions", "tokens\nat most", "hours", "GPU-\nhours", "$"),
+    *("digest", "state"),
+)
+
 
 def show(arms: Sequence[Arm], title: str) -> None:
-    """Prints one row an arm: what was swept, steps, completions, most tokens, batch, digest, done or not."""
+    """Prints one row an arm: what was swept, steps, completions, most tokens, forecast of its training, done or not."""
     table = Table(title=title, title_justify="left")
-    for name in ("arm", "steps / schedule", "prompts x G", "completions", "tokens at most", "digest", "state"):
+    for name in COLUMNS:
         left = name in ("arm", "state")
         table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name != "arm")
     total_steps = total_completions = total_tokens = 0
+    forecasts = []
     for arm in arms:
         config = to_typed(arm.config)
         steps, batch = config.schedule.max_steps, config.batch
@@ -24,12 +31,14 @@ def show(arms: Sequence[Arm], title: str) -> None:
         tokens = completions * config.length.max_completion_tokens
         total_steps, total_completions = total_steps + steps, total_completions + completions
         total_tokens += tokens
+        forecasts.append(forecast(config))
         table.add_row(
             config.study.labels.get(arm.label, arm.label) or "(no sweep)",
             f"{steps:,} / {horizon_steps(config.schedule):,}",
             f"{batch.completions_per_step // batch.num_generations} x {batch.num_generations}",
             f"{completions:,}",
             _millions(tokens),
+            *_priced([forecasts[-1]]),
             arm.digest[:8],
             "done" if arm.done else "to run",
         )
@@ -40,9 +49,39 @@ def show(arms: Sequence[Arm], title: str) -> None:
         "",
         f"{total_completions:,}",
         _millions(total_tokens),
+        *_priced(forecasts),
     )
     console.print(table)
+    for sentence in _rests_on(forecasts):
+        console.print(sentence)
     console.print("Nothing was started.")
+
+
+def _priced(forecasts: Sequence[Forecast | Unknown]) -> tuple[str, str, str]:
+    """Hours one after the other, GPU-hours, dollars; at least so much where some are not known."""
+    known = [found for found in forecasts if isinstance(found, Forecast)]
+    if not known:
+        return "?", "?", "?"
+    sign = "≥" if len(known) < len(forecasts) else "≤" if any(found.bound for found in known) else ""
+    sums = (sum(getattr(found, fact) for found in known) for fact in ("hours", "gpu_hours", "usd"))
+    return tuple(f"{sign}{value:,.1f}" for value in sums)
+
+
+def _rests_on(forecasts: Sequence[Forecast | Unknown]) -> list[str]:
+    """What a reader of the prices must know."""
+    told = []
+    if any(isinstance(found, Forecast) for found in forecasts):
+        told.append(
+            "Forecast of training alone, evaluation and queue not in it: from shapes, data sheet, "
+            "length.expected_tokens, and one efficiency fitted to the paper's published costs on L40S, of which it "
+            f"misses the worst by a factor of {WORST_RATIO} when that is left out. Untested on other hardware."
+        )
+    if any(isinstance(found, Forecast) and found.bound for found in forecasts):
+        told.append("≤: length.expected_tokens is not set, so every completion was taken to be as long as the cap.")
+    reasons = dict.fromkeys(found.reason for found in forecasts if isinstance(found, Unknown))
+    if reasons:
+        told.append(f"?: no forecast: {'; '.join(reasons)}.")
+    return told
 
 
 def _millions(tokens: int) -> str:

@@ -15,6 +15,19 @@ SCHEMA_VERSION = 1
 
 
 @dataclass
+class Shape:
+    """The size of a decoder, for its price alone; of a model in a local folder its config.json is read instead."""
+
+    layers: int = MISSING
+    hidden: int = MISSING
+    heads: int = MISSING
+    kv_heads: int = MISSING
+    head_dim: int = MISSING
+    intermediate: int = MISSING
+    vocabulary: int = MISSING
+
+
+@dataclass
 class Model:
     name: str = MISSING
     path: str = MISSING
@@ -27,6 +40,8 @@ class Model:
     """A Jinja template for a base model whose tokenizer brings none."""
     max_context_tokens: int = MISSING
     """The longest prompt plus completion the model's positions allow."""
+    shape: Shape | None = None
+    """What FLOPs and forecasts of a model from the hub rest on."""
 
 
 @dataclass
@@ -151,6 +166,10 @@ class Length:
     max_completion_tokens: int = MISSING
     context_tokens: int | None = None
     """Prompt plus completion that the sampler can hold; the model's own limit unless set."""
+    expected_tokens: int | None = None
+    """Of a completion on average over the run, for forecasts alone; the cap (at most) unless set."""
+    expected_longest_tokens: int | None = None
+    """Of a step's longest completion on average over the run, for forecasts alone; the cap unless set."""
 
 
 @dataclass
@@ -197,6 +216,10 @@ class Selection:
     """What `held_out` and `racing` choose on; must not be a set that tables report. `racing` may go without."""
     first_samples: int = 1
     """Samples a problem in the first round of `racing`; doubled in each round, up to `benchmarks.samples`."""
+    stop: str = "never"
+    """`after_transition` ends a run early; part of its identity, as the rule that only chooses is not."""
+    stop_after_steps: int = 5
+    """Optimizer steps that such a run goes on after the transition is sure."""
 
 
 @dataclass
@@ -294,6 +317,11 @@ class EvaluateConfig:
 def alpha(lora: Lora) -> float:
     """LoRA's alpha: set, or `alpha_ratio` x `rank` (the paper's second trick at ratio 4)."""
     return lora.alpha if lora.alpha is not None else lora.alpha_ratio * lora.rank
+
+
+def stop_after_steps(selection: Selection) -> int | None:
+    """Optimizer steps that a run goes on after its transition is sure; None: it is not stopped by that."""
+    return selection.stop_after_steps if selection.stop == "after_transition" else None
 
 
 def horizon_steps(schedule: Schedule) -> int:

@@ -74,7 +74,7 @@ def choose(
     """Chooses one of the saved `steps`.
 
     By score (held_out, best_mean, racing): the best of `scores`, the earliest of equals. before_transition: the last
-    checkpoint at or before `transition_step`, the last of all if there is no transition or none so early.
+    checkpoint at or before `transition_step`; the first of all if none is so early, the last if there is no transition.
     last: the last. Raises UserError if there is nothing to choose from.
     """
     if rule not in RULES:
@@ -85,8 +85,12 @@ def choose(
     if rule == "last":
         return Choice(last, "last", len(steps))
     if rule == "before_transition":
-        early = [step for step in steps if transition_step is not None and step <= transition_step]
-        return Choice(max(early, default=last), "before_transition" if early else "last (no transition)", len(steps))
+        if transition_step is None:
+            return Choice(last, "last (no transition)", len(steps))
+        early = [step for step in steps if step <= transition_step]
+        if not early:
+            return Choice(min(steps), "first (none was saved before the transition)", len(steps))
+        return Choice(max(early), "before_transition", len(steps))
     if not scores:
         return Choice(last, "last (nothing was evaluated)", len(steps))
     candidates = len(steps) if rule == "racing" else len(scores)

@@ -38,6 +38,10 @@ def show(told: dict[str, Any]) -> None:
         if chosen in scores:
             console.print(_before_after(benchmark, scores["0"], scores[chosen], chosen))
     console.print(f"transition   {_transition(logged)}")
+    if "run/stopped" in logged:
+        console.print(
+            f"stopped      at step {logged['run/steps']} of {logged['run/planned_steps']}: {logged['run/stopped']}"
+        )
     console.print(
         f"checkpoint   step {chosen} of {logged['run/steps']} "
         f"(rule: {logged['selection/rule']}, {logged['selection/candidates']} candidates)"
@@ -47,11 +51,20 @@ def show(told: dict[str, Any]) -> None:
         console.print(f"bias         {told_bias}")
     console.print(
         f"took         {logged['run/seconds']:.0f} s of training ({logged['run/seconds_per_step']:.2f} s a step), "
-        f"${logged['run/cost_usd']:.2f} at ${logged['run/usd_per_hour']:g} an hour"
+        f"${logged['run/cost_usd']:.2f} at ${logged['run/usd_per_hour']:g} an hour{_flops(logged)}"
     )
+    if "forecast/hours" in logged:
+        console.print(
+            f"forecast     {logged['forecast/hours']:.2f} hours, ${logged['forecast/cost_usd']:.2f}; "
+            f"in fact {logged['run/seconds'] / 3600:.2f} hours, ${logged['run/cost_usd']:.2f}"
+        )
     console.print(f"lies in      {told['folder']}")
     console.print("next         python analysis/tables.py        every run so far, as a table")
     console.print("             python train.py -m lora.rank=4,8,16,32,64        an ablation")
+
+
+def _flops(logged: dict[str, Any]) -> str:
+    return f", {logged['run/flops']:.3g} FLOPs" if "run/flops" in logged else ""
 
 
 def _transition(logged: dict[str, Any]) -> str:

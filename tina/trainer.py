@@ -7,7 +7,7 @@ defaults move between versions.
 import math
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -257,12 +257,13 @@ def checkpoints(output_dir: Path) -> list[Path]:
     return sorted(whole, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
-def drop_unscheduled(output_dir: Path, schedule: Schedule) -> None:
-    """Removes the checkpoints that only served to go on from after a stop.
+def drop_unscheduled(output_dir: Path, schedule: Schedule, kept_steps: Collection[int]) -> None:
+    """Removes the checkpoints that only served to go on from after a stop, or for a turn that was none after all.
 
-    What a run is evaluated and chosen on must not depend on where it happened to be interrupted.
+    What a run is evaluated and chosen on must not depend on where it happened to be interrupted. `kept_steps`: off the
+    schedule's grid, but of the run itself: its last step, its transition.
     """
     for path in checkpoints(output_dir):
         step = int(path.name.rpartition("-")[2])
-        if step % schedule.save_every and step != schedule.max_steps:
+        if step % schedule.save_every and step not in kept_steps:
             shutil.rmtree(path)

@@ -77,7 +77,7 @@ def test_a_sweep_gives_a_row_a_run_with_its_numbers(sweep: Path) -> None:
         assert (row["n_problems"], row["n_samples"], row["benchmarks"]) == ("20", "1", "arithmetic_test")
         assert (float(row["base_accuracy"]), float(row["format"]), float(row["base_format"])) == (0.3, 1.0, 0.1)
         assert (row["best_step"], row["steps"], row["transition"], row["cost_usd"]) == ("4", "4", "3", "0.0123")
-    names = {"runs", "study_lora.rank", "cost", "cost_published", "cost_ratios", "claims"}
+    names = {"runs", "study_lora.rank", "transition_lora.rank", "cost", "cost_published", "cost_ratios", "claims"}
     files = {f"{name}.{suffix}" for name in names for suffix in ("md", "csv", "tex", "html")}
     assert {path.name for path in (sweep / "outputs/tables").iterdir()} == files
     assert sorted(path.name for path in sweep.iterdir()) == ["outputs"]

@@ -19,12 +19,14 @@ a rise, of the slope for a corner. Times are shares of the run inside this packa
 
     transition  the decision about one series, afterwards and while the run is going on
     run         the decision about a run, from several of its series
+    online      the same while it is going on, step by step
     shapes      the curves that are tried
     fit         how well they explain a series; how a series is made fit to be explained
 
 `benchmarks/dynamics.py` measures how often all this is right.
 """
 
+from tina.dynamics.online import TurnWatch, watched
 from tina.dynamics.run import METRICS, RunDynamics, describe_run, series_of
 from tina.dynamics.transition import OnlineDecision, Transition, decide_online, find_transition
 
@@ -33,8 +35,10 @@ __all__ = [
     "OnlineDecision",
     "RunDynamics",
     "Transition",
+    "TurnWatch",
     "decide_online",
     "describe_run",
     "find_transition",
     "series_of",
+    "watched",
 ]

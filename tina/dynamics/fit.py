@@ -1,12 +1,12 @@
 """How well a family of shapes explains a series, and how a series is made fit to be explained."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tina.dynamics.shapes import Family, positions
+from tina.dynamics.shapes import Family, positions, sharp_families, smooth_families
 
 FLOOR = 0.015  # share of the range by which a shape may miss before it counts: no shape is exact
 MAX_BINS = 120
@@ -18,11 +18,25 @@ LIKELY = 2 * 3.84
 
 
 @dataclass(frozen=True)
-class Noise:
-    """A series [points] with AR(1) noise of one correlation divided out, and what is left of it beside polynomials.
+class Design:
+    """What the fit of one family needs of its curves, for noise of one correlation, whatever the series.
 
-    Neighbours d apart correlate by phi^d (`rho` [points - 1]); dividing that out leaves white noise, for which -2 log
-    likelihood is n log(RSS / n), plus the log determinant of the division. `polynomials` and `rests` go by degree.
+    `white` [candidates, n]: the curves with the correlation divided out. `size` by degree: the squared length of what
+    is left of each beside the polynomials; infinite for a curve that is a polynomial already and explains no more.
+    """
+
+    family: Family
+    white: np.ndarray
+    size: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """AR(1) noise of one correlation at given times [n], and every family seen through it.
+
+    Neighbours d apart correlate by phi^d (`rho` [n - 1]); dividing that out leaves white noise, for which -2 log
+    likelihood is n log(RSS / n), plus the log determinant of the division. `polynomials` go by degree; `floor` is the
+    variance that a misfit of FLOOR of the range at every point, independent between points, turns into.
     """
 
     n_parameters: int
@@ -30,46 +44,68 @@ class Noise:
     log_determinant: float
     floor: float
     polynomials: list[np.ndarray]
-    rests: list[np.ndarray]
+    sharp: list[Design]
+    smooth: list[Design]
 
 
-def noises(t: np.ndarray, y: np.ndarray) -> list[Noise]:
-    """The series `y` [points] at times `t` under each of CORRELATIONS."""
+@lru_cache(maxsize=4)
+def prepared(times: bytes) -> list[Noise]:
+    """Everything about fits at `times` (float64 [n], as bytes) that no series changes, by CORRELATIONS.
+
+    Kept, since most series of a run, and most runs of a study, are logged at the same steps.
+    """
+    t = np.frombuffer(times)
+    sharp, smooth = list(sharp_families(t)), list(smooth_families(t))
     gaps = np.diff(t) / np.median(np.diff(t))
     found = []
     for phi in CORRELATIONS:
         rho = phi**gaps
-        target = _whitened(y, rho)
         powers = _whitened(t ** np.arange(MAX_DEGREE + 1)[:, None], rho)
         polynomials = [np.linalg.qr(powers[: degree + 1].T)[0] for degree in range(MAX_DEGREE + 1)]
-        rests = [target - polynomial @ (polynomial.T @ target) for polynomial in polynomials]
-        # What a misfit of FLOOR at every point, independent between points, would look like with the noise divided out.
-        floor = (FLOOR * np.ptp(y)) ** 2 * (1 + phi**2) / (1 - phi**2)
-        found.append(Noise(int(phi > 0), rho, float(np.log(1 - rho**2).sum()), floor, polynomials, rests))
+        floor = FLOOR**2 * (1 + phi**2) / (1 - phi**2)
+        determinant = float(np.log(1 - rho**2).sum())
+        designs = [[_design(family, rho, polynomials) for family in kind] for kind in (sharp, smooth)]
+        found.append(Noise(int(phi > 0), rho, determinant, floor, polynomials, *designs))
     return found
 
 
-def best(families: Iterable[Family], under: list[Noise]) -> tuple[Family, np.ndarray]:
-    """The family with the best candidate, and the cost of all its candidates."""
-    return min(((family, _cost(family, under)) for family in families), key=lambda fit: fit[1].min())
+def _design(family: Family, rho: np.ndarray, polynomials: list[np.ndarray]) -> Design:
+    white = _whitened(family.curves, rho)
+    squares = np.einsum("cn,cn->c", white, white)
+    size = {}
+    for degree in family.degrees:
+        left = squares - ((white @ polynomials[degree]) ** 2).sum(axis=1)
+        size[degree] = np.where(left > 1e-9 * squares, left, np.inf)
+    return Design(family, white, size)
 
 
-def _cost(family: Family, under: list[Noise]) -> np.ndarray:
-    """BIC of each candidate [candidates], at its best degree and correlation of the noise."""
-    n = family.curves.shape[1]
-    cost = np.full(len(family.curves), np.inf)
+def best(t: np.ndarray, y: np.ndarray) -> tuple[tuple[Family, np.ndarray], tuple[Family, np.ndarray]]:
+    """The best sharp and the best smooth family for `y` [n] at `t` [n], each with the cost of its candidates."""
+    under = prepared(np.ascontiguousarray(t, dtype=float).tobytes())
+    costs: dict[str, list[np.ndarray]] = {"sharp": [], "smooth": []}
     for noise in under:
-        curves = _whitened(family.curves, noise.rho)
-        squares = np.einsum("cn,cn->c", curves, curves)
-        for degree in family.degrees:
-            rest = noise.rests[degree]
-            size = squares - ((curves @ noise.polynomials[degree]) ** 2).sum(axis=1)
-            distinct = size > 1e-9 * squares  # a curve that is a polynomial already explains no more
-            explained = np.where(distinct, (curves @ rest) ** 2 / np.where(distinct, size, 1.0), 0.0)
-            residual = np.maximum(rest @ rest - explained, 0.0) / n + noise.floor
-            k = degree + 1 + family.n_parameters + noise.n_parameters
-            penalty = k * np.log(n) * n / (n - k - 1)  # as in AICc (Hurvich & Tsai 1989): few points, easily fitted
-            cost = np.minimum(cost, n * np.log(residual) + noise.log_determinant + penalty)
+        target = _whitened(y, noise.rho)
+        rests = [target - polynomial @ (polynomial.T @ target) for polynomial in noise.polynomials]
+        for kind, designs in (("sharp", noise.sharp), ("smooth", noise.smooth)):
+            costs[kind].append([_cost(design, noise, rests, noise.floor * np.ptp(y) ** 2) for design in designs])
+    found = []
+    for kind, designs in (("sharp", under[0].sharp), ("smooth", under[0].smooth)):
+        by_family = [np.minimum.reduce(over_noise) for over_noise in zip(*costs[kind], strict=True)]
+        pairs = [(design.family, cost) for design, cost in zip(designs, by_family, strict=True)]
+        found.append(min(pairs, key=lambda pair: pair[1].min()))
+    return tuple(found)
+
+
+def _cost(design: Design, noise: Noise, rests: list[np.ndarray], floor: float) -> np.ndarray:
+    """BIC of each candidate [candidates] under one noise, at its best degree."""
+    n = design.white.shape[1]
+    cost = np.full(len(design.white), np.inf)
+    for degree, size in design.size.items():
+        rest = rests[degree]
+        residual = np.maximum(rest @ rest - (design.white @ rest) ** 2 / size, 0.0) / n + floor
+        k = degree + 1 + design.family.n_parameters + noise.n_parameters
+        penalty = k * np.log(n) * n / (n - k - 1)  # as in AICc (Hurvich & Tsai 1989): few points, easily fitted
+        cost = np.minimum(cost, n * np.log(residual) + noise.log_determinant + penalty)
     return cost
 
 

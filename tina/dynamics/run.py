@@ -31,13 +31,14 @@ class RunDynamics:
     reason: str
 
 
-def describe_run(series: Mapping[str, Series]) -> RunDynamics:
+def describe_run(series: Mapping[str, Series], planned_steps: int | None = None) -> RunDynamics:
     """Which of several `series` (name: (steps, values)) of one run turn, and when the run does.
 
     The run's transition is that of "format", or of "length" where format does not turn. Other series (clip_ratio,
-    entropy) are judged, but witness nothing; "accuracy" is held against the run.
+    entropy) are judged, but witness nothing; "accuracy" is held against the run. `planned_steps`: of a run that was
+    stopped, how many it was to take.
     """
-    found = {name: find_transition(*one) for name, one in series.items()}
+    found = {name: find_transition(*one, planned_steps) for name, one in series.items()}
     asked = [name for name in WITNESSES if name in found]
     witness = next((name for name in asked if found[name].kind == "turn"), None)
     if witness is None:

@@ -6,8 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tina.dynamics.fit import best, binned, cleaned, effect, located, noises, without_outliers
-from tina.dynamics.shapes import sharp_families, smooth_families
+from tina.dynamics.fit import best, binned, cleaned, effect, located, without_outliers
 
 # Differences of BIC, in the words of Kass & Raftery (1995, "Bayes Factors"). A run that is going on is asked again and
 # again whether it has turned, so there the evidence must be stronger.
@@ -46,16 +45,17 @@ class OnlineDecision:
     delta_bic: float | None = None
 
 
-def find_transition(steps: ArrayLike, values: ArrayLike) -> Transition:
+def find_transition(steps: ArrayLike, values: ArrayLike, planned_steps: int | None = None) -> Transition:
     """Whether `values` [n] over `steps` [n] of a finished run turn sharply.
 
     Values that are not finite are left out; of a step that comes twice (a resumed run) the later value counts.
+    What is sharp is measured by the run's length: that of the series, or `planned_steps` of a run that was stopped.
     Raises ValueError if the lengths differ.
     """
     steps, values = cleaned(steps, values)
     if len(steps) < MIN_POINTS:
         return Transition("undecided", f"{len(steps)} finite points are too few: it takes {MIN_POINTS}.")
-    return _judged(steps, values, steps[-1] - steps[0], STRONG)
+    return _judged(steps, values, max((planned_steps or 1) - 1, steps[-1] - steps[0]), STRONG)
 
 
 def decide_online(steps: ArrayLike, values: ArrayLike, total_steps: float) -> OnlineDecision:
@@ -87,9 +87,7 @@ def _judged(steps: np.ndarray, values: np.ndarray, run_steps: float, clear: floa
         return Transition("none", "The series is constant.")
     start = binned(steps)[0]
     t = (binned(steps) - start) / run_steps
-    under = noises(t, y)
-    sharp, cost = best(sharp_families(t), under)
-    smooth, smooth_cost = best(smooth_families(t), under)
+    (sharp, cost), (smooth, smooth_cost) = best(t, y)
     delta = float(smooth_cost.min() - cost.min())
     if delta < BARE_MENTION or effect(sharp, int(cost.argmin()), t, y, observed) < MIN_EFFECT:
         return Transition("none", f"Nothing sharp: a {smooth.model} explains it.", delta_bic=delta, model=smooth.model)

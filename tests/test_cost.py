@@ -1,0 +1,124 @@
+"""FLOPs against torch's counter on what is really computed; forecasts against what was published."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.forecast import RUNS, fitted, ideal_seconds, left_out, preset, published_dollars
+from tina import configs, gate, plan, policy
+from tina.configs import to_typed
+from tina.cost import Forecast, Lengths, Unknown, forecast, shape_of, step_flops
+from tina.schema import TrainConfig
+from tina.trainer import build_trainer, prompt_dataset
+
+configs.register()
+
+
+def composed(*overrides: str) -> TrainConfig:
+    grid = gate.check(overrides, False)
+    assert not grid.problems, grid.problems
+    return to_typed(grid.arms[0].config)
+
+
+SMALL = [
+    "model.attention=eager",
+    "schedule.max_steps=1",
+    "batch.completions_per_step=8",
+    "batch.completions_per_forward=8",
+    "batch.num_generations=4",
+    "length.max_completion_tokens=40",
+    "reward=accuracy_only",
+]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["algorithm.beta=0"],
+        ["algorithm.beta=0.04"],
+        ["algorithm.beta=0", "hardware.gradient_checkpointing=true"],
+        ["algorithm.beta=0", "lora.rank=64"],
+        ["algorithm.beta=0", "lora.target_modules=[q_proj,v_proj]"],
+        ["algorithm.beta=0", "lora=full"],
+    ],
+)
+def test_a_step_of_the_real_trainer_takes_the_flops_that_are_told(overrides: list[str], tmp_path: Path) -> None:
+    from tina.data.loading import load_problems
+    from tina.data.prompts import build_messages
+
+    config = composed(*SMALL, *overrides)
+    tokenizer = policy.load_tokenizer(config.model)
+    model = policy.trainable_policy(policy.load_base(config.model, "cpu"), config.lora, 0)
+    # One prompt, so that its length is known.
+    messages = build_messages("Compute 3+5-2+7", config.prompt)
+    problems = load_problems(config.dataset).problems[:8]
+    dataset = prompt_dataset(problems, lambda _: messages)
+    prompt = len(tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"])
+
+    def reward(completion_ids: list[list[int]], **_: object) -> list[float]:
+        return [float(ids[0]) for ids in completion_ids]
+
+    trainer = build_trainer(config, model, tokenizer, dataset, [reward], tmp_path, [])
+    with FlopCounterMode(display=False) as counter:
+        trainer.train()
+    row = next(row for row in trainer.state.log_history if "reward" in row)
+    lengths = Lengths(prompt, row["completions/mean_length"], row["completions/max_length"])
+    told = step_flops(config, shape_of(config.model), lengths)
+    assert counter.get_total_flops() == pytest.approx(told.total, rel=0.015)
+
+
+# --- forecasts
+
+
+def test_published_costs_are_forecast_within_a_factor_of_one_and_a_half_each_left_out() -> None:
+    runs, dollars = [preset(name) for name in RUNS], published_dollars()
+    seconds = [dollars[name] * 1800 / run.schedule.max_steps for name, run in zip(RUNS, runs, strict=True)]
+    ideal = np.array([ideal_seconds(run) for run in runs])
+    alone = left_out(ideal, np.array(seconds))
+    assert len(alone) == 6
+    assert np.all((alone < 1.5) & (alone > 1 / 1.5)), alone
+    shipped = [forecast(run, engines=1).usd / dollars[name] for name, run in zip(RUNS, runs, strict=True)]
+    assert np.exp(np.mean(np.log(shipped))) == pytest.approx(1, abs=0.01)
+    assert fitted(ideal, ideal) == pytest.approx(1)
+
+
+def test_more_of_anything_takes_longer_and_a_faster_gpu_less() -> None:
+    def hours(*overrides: str) -> float:
+        return forecast(composed("experiment=limr", *overrides)).hours
+
+    base = hours()
+    assert hours("schedule.max_steps=360", "schedule.horizon_steps=360") == pytest.approx(2 * base)
+    assert hours("length.expected_tokens=3500") > base
+    assert hours("batch.completions_per_step=64") > 1.15 * base
+    assert hours("hardware=l40s") > base
+    assert hours("hardware=h100") < hours("hardware=a100") < hours("hardware=l40s")
+
+
+def test_dollars_are_gpu_hours_at_the_hardware_s_price() -> None:
+    one, two = (forecast(composed("experiment=limr", f"hardware.usd_per_hour={price}")) for price in (1, 2.5))
+    assert one.usd == one.gpu_hours == 2 * one.hours
+    assert two.usd == pytest.approx(2.5 * one.usd)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (["experiment=limr", "hardware.gpu=tpu9"], "no data sheet for tpu9"),
+        ([], "no data sheet for a CPU"),
+        (["experiment=limr", "model.shape=null"], "model.shape is not set"),
+    ],
+)
+def test_what_cannot_be_forecast_is_said(overrides: list[str], why: str) -> None:
+    assert forecast(composed(*overrides)) == Unknown(why)
+
+
+def test_an_unset_length_is_a_bound_that_is_told(capsys: pytest.CaptureFixture) -> None:
+    arms = gate.check(["experiment=limr", "length.expected_tokens=null"], False).arms
+    assert isinstance(forecast(to_typed(arms[0].config)), Forecast)
+    plan.show([*arms, *gate.check([], False).arms], "both")
+    out = capsys.readouterr().out
+    assert "≤" in out
+    assert "as long as the cap" in out
+    assert "no forecast: no data sheet for a CPU" in out

@@ -1,0 +1,32 @@
+"""What a run computes, takes and costs: before it starts from shapes and data sheets, afterwards from what it logged.
+
+    shapes    how large a model is, without loading it
+    flops     FLOPs of a step, by shapes
+    forecast  hours and dollars before the start, by a roofline, and what that rests on
+
+A leaf: no torch.
+"""
+
+from tina.cost.flops import Lengths, StepFlops, flops_of_row, generation_flops, step_flops
+from tina.cost.forecast import WORST_RATIO, Forecast, Unknown, forecast
+from tina.cost.shapes import shape_of
+from tina.schema import Hardware
+
+__all__ = [
+    "WORST_RATIO",
+    "Forecast",
+    "Lengths",
+    "StepFlops",
+    "Unknown",
+    "billed",
+    "flops_of_row",
+    "forecast",
+    "generation_flops",
+    "shape_of",
+    "step_flops",
+]
+
+
+def billed(hardware: Hardware) -> int:
+    """How many of what `usd_per_hour` is the price of: GPUs, or one machine without any."""
+    return hardware.processes if hardware.device == "cuda" else 1

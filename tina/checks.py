@@ -15,10 +15,22 @@ from pathlib import Path
 
 from tina import identity
 from tina.errors import UserError
+from tina.sampler import rules as sampler_rules
 from tina.schema import Benchmarks, Columns, Dataset, EvaluateConfig, TrainConfig, alpha, context_tokens, horizon_steps
 
 Rule = Callable[[TrainConfig], str | None]
 RULES: list[Rule] = []
+
+OF_TRLS_OWN_ENGINE = {
+    "vllm_server_base_url",
+    "vllm_server_host",
+    "vllm_server_port",
+    "vllm_server_timeout",
+    "vllm_group_port",
+    "vllm_model_impl",
+    "vllm_structured_outputs_regex",
+}
+"""GRPOConfig fields that mean nothing here, since the engine is ours."""
 
 OWNED_BY_US = {
     "learning_rate": "schedule.learning_rate",
@@ -64,7 +76,7 @@ CHOICES = {
     "schedule.kind": ("cosine_with_min_lr", "cosine", "constant", "constant_with_warmup", "linear"),
     "sampler.backend": ("transformers", "vllm"),
     "sampler.sync": ("adapter", "merged"),
-    "sampler.dtype": (None, "float32", "bfloat16", "float16"),
+    "sampler.dtype": ("float32", "bfloat16", "float16"),
     "grading.mode": ("sound", "as_released"),
     "selection.rule": ("held_out", "last", "before_transition", "best_mean", "racing"),
     "benchmarks.prompt": ("training", "benchmark"),
@@ -127,6 +139,7 @@ def _evaluation_problems(config: EvaluateConfig) -> list[str]:
         held_out_is_evaluated,
         a_race_has_rounds,
         outputs_can_be_written,
+        *sampler_rules.FOR_EVALUATION,
     )
     return [sentence for rule in rules if (sentence := rule(resolved))]
 
@@ -151,7 +164,7 @@ def _asked(config: TrainConfig | EvaluateConfig, names: Iterable[str]) -> list[s
 def _choices(config: TrainConfig | EvaluateConfig) -> Iterable[str]:
     for name in _asked(config, CHOICES):
         value, allowed = value_of(config, name), CHOICES[name]
-        if value not in allowed:
+        if value is not None and value not in allowed:
             yield f"{name}={value} is not known: it takes {', '.join(allowed)}."
 
 
@@ -233,6 +246,9 @@ def context_holds_the_cap(config: TrainConfig) -> str | None:
             f"{config.model.name} holds {config.model.max_context_tokens}) or lower the cap."
         )
     return None
+
+
+RULES += sampler_rules.FOR_TRAINING
 
 
 @rule
@@ -324,6 +340,8 @@ def passed_through_fields_exist(config: TrainConfig) -> str | None:
     for name in config.trainer:
         if name in OWNED_BY_US:
             return f"trainer.{name} is set by this suite from {OWNED_BY_US[name]}: use that key instead."
+        if name in OF_TRLS_OWN_ENGINE:
+            return f"trainer.{name} has no effect: the engine of sampler=vllm is this suite's, set by sampler.<key>."
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             return f"trainer.{name} is no field of TRL's GRPOConfig" + (

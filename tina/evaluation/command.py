@@ -35,9 +35,7 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
     for broken in run.broken if run else []:
         console.print(f"{broken} is half-written (no trainer_state.json) and left out.")
     tokenizer = policy.load_tokenizer(config.model)
-    evaluator = runner.make_evaluator(
-        config.benchmarks, config.model, config.prompt, tokenizer, config.grading, grader, config.tracking, config.sampler
-    )
+    evaluator = runner.make_evaluator(config, tokenizer, grader)
     if not evaluator.tasks:
         raise UserError(
             f"benchmarks={config.benchmarks.name} leaves nothing to evaluate: {config.benchmarks.sets} "

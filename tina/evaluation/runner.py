@@ -24,7 +24,7 @@ from tina.guards import exclusive
 from tina.identity import text_digest
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler.completion import Completion, Sampling
-from tina.schema import Benchmarks, Grading, Model, Prompt, Sampler, Tracking
+from tina.schema import Benchmarks, EvaluateConfig, Grading, Sampler, Tracking, TrainConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -91,18 +91,19 @@ class Evaluator:
 
 
 def make_evaluator(
-    benchmarks: Benchmarks,
-    model: Model,
-    prompt: Prompt,
-    tokenizer: "PreTrainedTokenizerBase",
-    grading: Grading,
-    grader: Grader,
-    tracking: Tracking,
-    sampler: Sampler,
+    config: TrainConfig | EvaluateConfig, tokenizer: "PreTrainedTokenizerBase", grader: Grader
 ) -> Evaluator:
     """Loads the benchmarks and renders their prompts. Raises UserError as `make_tasks` does."""
-    tasks = make_tasks(benchmarks, prompt, tokenizer)
-    return Evaluator(tasks, model.max_context_tokens, benchmarks, grading, grader, tracking, sampler)
+    tasks = make_tasks(config.benchmarks, config.prompt, tokenizer)
+    return Evaluator(
+        tasks,
+        config.model.max_context_tokens,
+        config.benchmarks,
+        config.grading,
+        grader,
+        config.tracking,
+        config.sampler,
+    )
 
 
 def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
@@ -110,9 +111,7 @@ def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
     b = evaluator.benchmarks
     asked = [[item.problem_id, item.gold, item.prompt] for item in task.items]
     parts = [subject.fingerprint, subject.step, task.benchmark, asked, asdict(evaluator.sampling), b.seed, b.sequences]
-    return text_digest(
-        json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens, evaluator.sampled_by])
-    )
+    return text_digest(json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens, evaluator.sampled_by]))
 
 
 def records_file(subject: Subject, task: Task, evaluator: Evaluator) -> Path:

@@ -62,11 +62,12 @@ NAMES = {
     "vllm.lora.request": ("LoRARequest.load_inplace",),
     "vllm.v1.engine.llm_engine": ("LLMEngine.add_lora",),
     "vllm.v1.worker.gpu_worker": ("Worker.reload_weights",),
+    "vllm.lora.ops.torch_ops.lora_ops": ("bgmv_shrink", "bgmv_expand", "bgmv_expand_slice"),
 }
 """Module to the names in it. Methods that are reached by name only (`reload_weights`) are listed, too."""
 
 BATCHED_TOKENS = 4096
-"""Tokens of one forward pass of the engine; TRL's choice, since vLLM's default reserves too much memory beside training."""
+"""Tokens of one forward pass of the engine; TRL's choice, since vLLM's default leaves training too little memory."""
 
 
 def moved_names() -> list[str]:
@@ -116,6 +117,33 @@ def spaced_seed(seed: int, *place: int) -> int:
     return int(hashlib.sha256(":".join(map(str, (seed, *place))).encode()).hexdigest()[:8], 16)
 
 
+def one_adapter_on_cpu() -> None:
+    """Gives vLLM's CPU operators for adapters the matrix products that one adapter needs.
+
+    Theirs copy A and B once for each token of a batch, since each might have an adapter of its own.
+    """
+    from vllm.lora.ops.torch_ops import lora_ops
+
+    def product(inputs: Tensor, weights: Tensor, output: Tensor) -> Tensor:
+        (matrix,) = weights.flatten(0, -3)  # (1, 1, out, in) or (1, out, in): engines here have room for one adapter
+        return inputs.to(output.dtype) @ matrix.to(output.dtype).T
+
+    def shrink(inputs: Tensor, weights: Tensor, output: Tensor, indices: Tensor, scaling: float = 1.0) -> None:
+        found = product(inputs, weights, output)
+        output[:, : found.shape[1]] = scaling * found
+
+    def expand(inputs: Tensor, weights: Tensor, output: Tensor, indices: Tensor, add_inputs: bool = True) -> None:
+        expand_slice(inputs, weights, output, indices, 0, min(weights.shape[-2], output.shape[1]), add_inputs)
+
+    def expand_slice(
+        inputs: Tensor, weights: Tensor, output: Tensor, indices: Tensor, start: int, size: int, add_inputs: bool = True
+    ) -> None:
+        found, part = product(inputs, weights, output)[:, :size], output[:, start : start + size]
+        part.copy_(part + found if add_inputs else found)
+
+    lora_ops.bgmv_shrink, lora_ops.bgmv_expand, lora_ops.bgmv_expand_slice = shrink, expand, expand_slice
+
+
 class Engine:
     """A vLLM engine in this process, with room for one adapter or for weights that are sent anew."""
 
@@ -128,6 +156,7 @@ class Engine:
 
         logging.getLogger("vllm").setLevel(logging.ERROR)
         self.settings, self.sampler = settings, settings.sampler
+        self.eager = not settings.on_gpu if self.sampler.eager is None else self.sampler.eager
         self.asleep = False
         self.adapter: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="tina-adapter-", dir=_memory_folder())
@@ -143,13 +172,15 @@ class Engine:
             # Each group of ranks that shares an engine draws its own samples; within a group all must draw the same.
             "seed": spaced_seed(settings.seed, process // self.sampler.tensor_parallel),
             "tensor_parallel_size": self.sampler.tensor_parallel,
-            "enforce_eager": not settings.on_gpu if self.sampler.eager is None else self.sampler.eager,
+            "enforce_eager": self.eager,
             "enable_prefix_caching": self.sampler.prefix_caching,
             "enable_sleep_mode": self.sampler.sleep,
             "logprobs_mode": "processed_logprobs",  # of the distribution that tokens are drawn from
             "use_tqdm_on_load": False,
         }
         if settings.lora_rank is not None:
+            if not settings.on_gpu:
+                one_adapter_on_cpu()
             arguments |= {"enable_lora": True, "max_lora_rank": served_rank(settings.lora_rank), "max_loras": 1}
         if settings.on_gpu:
             arguments["gpu_memory_utilization"] = self.sampler.gpu_memory_utilization
@@ -158,7 +189,8 @@ class Engine:
         if processes > 1:
             arguments["distributed_executor_backend"] = "external_launcher"
         try:
-            self.llm = vllm.LLM(**arguments)
+            with self._uncompiled():
+                self.llm = vllm.LLM(**arguments)
         except (ValueError, TypeError) as error:
             raise UserError(f"vLLM does not start: {_told(error)}") from error
         if self.sampler.sleep:
@@ -185,10 +217,15 @@ class Engine:
         } | more
         each = [SamplingParams(**arguments, seed=seed) for seed in seeds or [None] * len(prompts)]
         asked = [{"prompt_token_ids": list(ids)} for ids in prompts]
-        found = self.llm.generate(asked, each, use_tqdm=False, lora_request=self.adapter)
+        with self._uncompiled():
+            found = self.llm.generate(asked, each, use_tqdm=False, lora_request=self.adapter)
         if self.sampler.sleep:
             self.sleep()
         return [_completion(request.outputs[0]) for request in found]
+
+    def _uncompiled(self) -> contextlib.AbstractContextManager:
+        """vLLM compiles some of its sampling even where `enforce_eager` is set: seconds for each new shape of batch."""
+        return torch.compiler.set_stance("force_eager") if self.eager else contextlib.nullcontext()
 
     def serve_adapter(self, folder: Path | None) -> None:
         """From now on samples with the adapter in `folder` (None: the base), whatever was served before."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
@@ -55,7 +56,7 @@ def merged_weights(model: PreTrainedModel | PeftModel) -> Iterator[tuple[str, to
 
 @contextlib.contextmanager
 def _merged(model: PeftModel) -> Iterator[None]:
-    if any(getattr(module, "disable_adapters", False) for module in model.modules()):
+    if any(layer.disable_adapters for layer in model.modules() if isinstance(layer, BaseTunerLayer)):
         yield  # inside disable_adapter() the base alone is meant
         return
     model.merge_adapter()

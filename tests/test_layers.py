@@ -44,6 +44,7 @@ def test_analysis_imports_only_leaves_and_never_torch() -> None:
             assert parts[0] != "tina" or len(parts) == 1 or parts[1] in allowed, f"{path}: {name}"
 
 
-def test_only_the_trainer_knows_trl() -> None:
-    users = [path for path in (ROOT / "tina").rglob("*.py") if any(n.split(".")[0] == "trl" for n in imported(path))]
-    assert [path.name for path in users] == ["trainer.py"]
+@pytest.mark.parametrize(("package", "who"), [("trl", {"trainer.py", "seam.py"}), ("vllm", {"seam.py"})])
+def test_only_the_trainer_and_the_seam_know_trl_and_vllm(package: str, who: set[str]) -> None:
+    users = [path for path in (ROOT / "tina").rglob("*.py") if any(n.split(".")[0] == package for n in imported(path))]
+    assert {path.name for path in users} == who

@@ -15,7 +15,6 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
 
 from tina.data.problem import Problem
 from tina.errors import UserError
@@ -24,7 +23,7 @@ from tina.guards import SIGNALS
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler import fidelity
-from tina.sampler.seam import EngineSettings, generating_with
+from tina.sampler.seam import EngineSettings, GRPOConfig, GRPOTrainer, generating_with
 from tina.schema import Sampler, Schedule, TrainConfig, context_tokens, gradient_accumulation_steps, horizon_steps
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]

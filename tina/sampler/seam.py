@@ -6,20 +6,18 @@ evaluation), on a GPU and on a CPU by the same code; dtype, memory and the rest 
 
 import contextlib
 import hashlib
-import importlib
 import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-import trl.trainer.grpo_trainer
 from peft import PeftModel
 from torch import Tensor
-from trl.generation.vllm_generation import VLLMGeneration
 
 from tina.errors import UserError
 from tina.policy import model_source
@@ -28,7 +26,16 @@ from tina.sampler.fidelity import UpdateWatch
 from tina.sampler.weights import merged_weights, save_adapter, served_rank
 from tina.schema import Lora, Model, Sampler
 
+# Where vLLM is installed TRL imports it (ten seconds) whatever samples, for an engine that is ours here.
+import_module("trl.import_utils").is_vllm_available = lambda min_version=None: False
+
+from trl import GRPOConfig, GRPOTrainer  # noqa: E402
+from trl.generation.vllm_generation import VLLMGeneration  # noqa: E402
+
+__all__ = ["Engine", "EngineSettings", "GRPOConfig", "GRPOTrainer", "PolicyGeneration", "generating_with"]
+
 NAMES = {
+    "trl.import_utils": ("is_vllm_available",),
     "trl.trainer.grpo_trainer": (
         "VLLMGeneration",
         "GRPOTrainer._generate_and_score_completions",
@@ -77,7 +84,7 @@ def moved_names() -> list[str]:
 
 def _has(module: str, name: str) -> bool:
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError):
@@ -358,7 +365,7 @@ class PolicyGeneration(VLLMGeneration):
 @contextlib.contextmanager
 def generating_with(settings: EngineSettings | None) -> Iterator[None]:
     """A GRPOTrainer that is made inside samples with our engine (None: as TRL has it)."""
-    module = trl.trainer.grpo_trainer
+    module = import_module("trl.trainer.grpo_trainer")
     original = module.VLLMGeneration
     if settings is not None:
         module.VLLMGeneration = lambda *args, **kwargs: PolicyGeneration(*args, settings=settings, **kwargs)

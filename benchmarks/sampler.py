@@ -24,6 +24,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from tina import configs, gate, policy
 from tina.sampler import seam
 from tina.sampler.completion import Sampling
+from tina.sampler.settings import engine_settings
 from tina.sampler.weights import merged_weights, save_adapter
 from tina.schema import TrainConfig
 
@@ -75,7 +76,7 @@ def median_seconds(function: Callable[[], object], times: int = 5) -> float:
 
 
 def engine_of(config: TrainConfig, sequences: int = 64, context: int = 256) -> seam.Engine:
-    return seam.Engine(seam.engine_settings(config.model, config.sampler, config.lora, context, sequences, 1, "cpu"))
+    return seam.Engine(engine_settings(config.model, config.sampler, config.lora, context, sequences, 1, "cpu"))
 
 
 def sync(folder: Path) -> None:

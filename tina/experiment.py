@@ -36,8 +36,9 @@ from tina.guards import exclusive, signals_end_orderly
 from tina.progress import console
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
-from tina.sampler.seam import Engine, EngineSettings, engine_settings
+from tina.sampler.seam import Engine
 from tina.sampler.served import sample, serving
+from tina.sampler.settings import EngineSettings, engine_settings
 from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
     Grade,

@@ -23,7 +23,8 @@ from tina.guards import SIGNALS
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler import fidelity
-from tina.sampler.seam import EngineSettings, GRPOConfig, GRPOTrainer, generating_with
+from tina.sampler.seam import GRPOConfig, GRPOTrainer, generating_with
+from tina.sampler.settings import EngineSettings
 from tina.schema import Sampler, Schedule, TrainConfig, context_tokens, gradient_accumulation_steps, horizon_steps
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]

@@ -15,6 +15,7 @@ from tina import policy
 from tina.evaluation import records
 from tina.sampler import seam
 from tina.sampler.completion import Completion, Sampling
+from tina.sampler.settings import engine_settings
 from tina.sampler.weights import merged_weights, save_adapter
 from tina.trainer import build_trainer, prompt_dataset
 
@@ -48,7 +49,7 @@ def trained(folder: Path, *overrides: str, steps: int = 20, learning_rate: float
     )
     tokenizer = policy.load_tokenizer(config.model)
     model = policy.trainable_policy(policy.load_base(config.model, "cpu"), config.lora, config.seed)
-    settings = seam.engine_settings(config.model, config.sampler, config.lora, 96, 16, config.seed, "cpu")
+    settings = engine_settings(config.model, config.sampler, config.lora, 96, 16, config.seed, "cpu")
 
     def even_length(*, completion_ids: list[list[int]], **_: object) -> list[float]:
         return [float(sum(ids) % 2) for ids in completion_ids]
@@ -127,7 +128,7 @@ def test_adapter_base_and_adapter_again_are_what_transformers_computes(rank: int
     config = composed("sampler=vllm", f"lora.rank={rank}", *SMALL)
     model, tokenizer = adapted("float32", 0.05), policy.load_tokenizer(config.model)
     other = adapted("float32", 0.2)
-    engine = seam.Engine(seam.engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cpu"))
+    engine = seam.Engine(engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cpu"))
     prompt = tokenizer("Compute 3+5-2+7")["input_ids"]
     folders = {}
     for name, adapter in (("a", model), ("b", other)):
@@ -149,7 +150,7 @@ def test_adapter_base_and_adapter_again_are_what_transformers_computes(rank: int
 def test_weights_that_are_sent_are_served(tmp_path: Path) -> None:
     config = composed("sampler=vllm_merged", "lora=dora", "lora.rank=4", *SMALL)
     model, tokenizer = adapted("float32", 0.05, "lora=dora"), policy.load_tokenizer(config.model)
-    engine = seam.Engine(seam.engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cpu"))
+    engine = seam.Engine(engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cpu"))
     prompt = tokenizer("Compute 3+5-2+7")["input_ids"]
     engine.serve_weights(merged_weights(model))
     for completion in engine.generate([prompt] * 4, Sampling(0.7, 1.0, 24), seeds=range(4)):

@@ -30,7 +30,8 @@ def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | 
         raise UserError(problem)
     import torch
 
-    from tina.sampler.seam import Engine, engine_settings
+    from tina.sampler.seam import Engine
+    from tina.sampler.settings import engine_settings
 
     transformers_logging.set_verbosity_error()
     if config.hardware.device == "cuda" and not torch.cuda.is_available():

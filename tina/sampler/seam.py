@@ -5,12 +5,10 @@ evaluation), on a GPU and on a CPU by the same code; dtype, memory and the rest 
 """
 
 import contextlib
-import hashlib
 import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,10 @@ from torch import Tensor
 from tina.errors import UserError
 from tina.policy import model_source
 from tina.sampler.completion import Completion, Sampling
+from tina.sampler.cpu_adapter import one_adapter_on_cpu
 from tina.sampler.fidelity import UpdateWatch
+from tina.sampler.settings import EngineSettings, spaced_seed
 from tina.sampler.weights import merged_weights, save_adapter, served_rank
-from tina.schema import Lora, Model, Sampler
 
 # Where vLLM is installed TRL imports it (ten seconds) whatever samples, for an engine that is ours here.
 import_module("trl.import_utils").is_vllm_available = lambda min_version=None: False
@@ -32,7 +31,7 @@ import_module("trl.import_utils").is_vllm_available = lambda min_version=None: F
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 from trl.generation.vllm_generation import VLLMGeneration  # noqa: E402
 
-__all__ = ["Engine", "EngineSettings", "GRPOConfig", "GRPOTrainer", "PolicyGeneration", "generating_with"]
+__all__ = ["Engine", "GRPOConfig", "GRPOTrainer", "PolicyGeneration", "generating_with"]
 
 NAMES = {
     "trl.import_utils": ("is_vllm_available",),
@@ -90,65 +89,6 @@ def _has(module: str, name: str) -> bool:
     except (ImportError, AttributeError):
         return False
     return True
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """Everything an engine is started with."""
-
-    model: Model
-    sampler: Sampler
-    lora_rank: int | None
-    """Of the adapters that it is to serve; None where it serves whole weights."""
-    context_tokens: int
-    sequences: int
-    """Sequences that are generated at once, at most."""
-    seed: int
-    on_gpu: bool
-
-    @property
-    def dtype(self) -> str:
-        return self.sampler.dtype or self.model.dtype
-
-
-def engine_settings(
-    model: Model, sampler: Sampler, lora: Lora | None, context_tokens: int, sequences: int, seed: int, device: str
-) -> EngineSettings:
-    """Settings of an engine for policies with this adapter (None: for a model alone)."""
-    rank = lora.rank if lora is not None and sampler.sync == "adapter" else None
-    return EngineSettings(model, sampler, rank, context_tokens, sequences, seed, device == "cuda")
-
-
-def spaced_seed(seed: int, *place: int) -> int:
-    """A seed for one place of a run; those of neighbouring seeds and places have nothing in common."""
-    return int(hashlib.sha256(":".join(map(str, (seed, *place))).encode()).hexdigest()[:8], 16)
-
-
-def one_adapter_on_cpu() -> None:
-    """Gives vLLM's CPU operators for adapters the matrix products that one adapter needs.
-
-    Theirs copy A and B once for each token of a batch, since each might have an adapter of its own.
-    """
-    from vllm.lora.ops.torch_ops import lora_ops
-
-    def product(inputs: Tensor, weights: Tensor, output: Tensor) -> Tensor:
-        (matrix,) = weights.flatten(0, -3)  # (1, 1, out, in) or (1, out, in): engines here have room for one adapter
-        return inputs.to(output.dtype) @ matrix.to(output.dtype).T
-
-    def shrink(inputs: Tensor, weights: Tensor, output: Tensor, indices: Tensor, scaling: float = 1.0) -> None:
-        found = product(inputs, weights, output)
-        output[:, : found.shape[1]] = scaling * found
-
-    def expand(inputs: Tensor, weights: Tensor, output: Tensor, indices: Tensor, add_inputs: bool = True) -> None:
-        expand_slice(inputs, weights, output, indices, 0, min(weights.shape[-2], output.shape[1]), add_inputs)
-
-    def expand_slice(
-        inputs: Tensor, weights: Tensor, output: Tensor, indices: Tensor, start: int, size: int, add_inputs: bool = True
-    ) -> None:
-        found, part = product(inputs, weights, output)[:, :size], output[:, start : start + size]
-        part.copy_(part + found if add_inputs else found)
-
-    lora_ops.bgmv_shrink, lora_ops.bgmv_expand, lora_ops.bgmv_expand_slice = shrink, expand, expand_slice
 
 
 class Engine:

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tina import policy
 from tina.sampler.completion import Completion, Sampling
+from tina.sampler.settings import spaced_seed
 from tina.sampler.weights import merged_weights
 from tina.schema import Model
 
@@ -22,8 +23,6 @@ def sample(
     engine: "Engine", tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sampling: Sampling, seed: int
 ) -> list[Completion]:
     """One completion for each rendered prompt, each with a seed of its own that follows from `seed` and its place."""
-    from tina.sampler.seam import spaced_seed
-
     ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     completions = engine.generate(ids, sampling, [spaced_seed(seed, place) for place in range(len(ids))])
     texts = tokenizer.batch_decode([c.token_ids for c in completions], skip_special_tokens=True)

@@ -99,10 +99,8 @@ def test_a_sync_that_is_skipped_is_seen(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_adapter_that_is_stale_under_its_id_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import vllm.lora.request
-
-    request = vllm.lora.request.LoRARequest
-    monkeypatch.setattr(vllm.lora.request, "LoRARequest", lambda *args, load_inplace=False: request(*args))
+    request = seam._request
+    monkeypatch.setattr(seam, "_request", lambda folder, in_place: request(folder, in_place=False))
     assert largest(trained(tmp_path, steps=5)) > 0.01
 
 

@@ -176,14 +176,12 @@ class Engine:
 
     def serve_adapter(self, folder: Path | None) -> None:
         """From now on samples with the adapter in `folder` (None: the base), whatever was served before."""
-        from vllm.lora.request import LoRARequest
-
         self.wake()
         self.adapter = None
         if folder is not None:
             # Under an id that the engine knows it would go on with the old tensors, unless told to load in place.
-            self.llm.llm_engine.add_lora(LoRARequest("policy", 1, str(folder), load_inplace=True))
-            self.adapter = LoRARequest("policy", 1, str(folder))
+            self.llm.llm_engine.add_lora(_request(folder, in_place=True))
+            self.adapter = _request(folder, in_place=False)
         self.llm.reset_prefix_cache()
 
     def serve_weights(self, weights: Iterable[tuple[str, Tensor]]) -> None:
@@ -202,6 +200,13 @@ class Engine:
             torch.cuda.empty_cache()
             self.llm.wake_up()
             self.asleep = False
+
+
+def _request(folder: Path, in_place: bool) -> Any:
+    """The one adapter of an engine, as vLLM's requests name it."""
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest("policy", 1, str(folder), load_inplace=in_place)
 
 
 def _memory_folder() -> str | None:

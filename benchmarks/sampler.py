@@ -110,8 +110,14 @@ def step(folder: Path) -> None:
     taken = {}
     for sampler in ("transformers", "vllm"):
         with tempfile.TemporaryDirectory() as outputs:
-            settings = ["schedule.max_steps=5", "schedule.save_every=5", "length.max_completion_tokens=512"]
-            settings += ["batch.completions_per_step=64", "benchmarks=none", "selection=last", "algorithm.beta=0"]
+            settings = ["schedule.max_steps=3", "schedule.save_every=3", "length.max_completion_tokens=256"]
+            settings += [
+                "batch.completions_per_step=32",
+                "batch.completions_per_forward=32",
+                "benchmarks=none",
+                "selection=last",
+                "algorithm.beta=0",
+            ]
             command = [
                 sys.executable,
                 "train.py",

@@ -56,6 +56,13 @@ def test_analysis_imports_only_leaves_and_never_torch() -> None:
             assert parts[0] != "tina" or len(parts) == 1 or parts[1] in allowed, f"{path}: {name}"
 
 
-def test_only_the_trainer_knows_trl() -> None:
-    users = [path for path in (ROOT / "tina").rglob("*.py") if any(n.split(".")[0] == "trl" for n in imported(path))]
-    assert [path.name for path in users] == ["trainer.py"]
+@pytest.mark.parametrize(("package", "who"), [("trl", {"seam.py"}), ("vllm", {"seam.py", "cpu_adapter.py"})])
+def test_only_the_seam_knows_trl_and_vllm(package: str, who: set[str]) -> None:
+    users = [path for path in (ROOT / "tina").rglob("*.py") if any(n.split(".")[0] == package for n in imported(path))]
+    assert {path.name for path in users} == who
+
+
+def test_vllm_is_not_loaded_by_training_that_does_without() -> None:
+    code = "import tina.trainer, sys; print('vllm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split()[-1:] == ["False"], done.stdout + done.stderr

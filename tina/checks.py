@@ -15,10 +15,22 @@ from pathlib import Path
 
 from tina import identity
 from tina.errors import UserError
+from tina.sampler import rules as sampler_rules
 from tina.schema import Benchmarks, Columns, Dataset, EvaluateConfig, TrainConfig, alpha, context_tokens, horizon_steps
 
 Rule = Callable[[TrainConfig], str | None]
 RULES: list[Rule] = []
+
+OF_TRLS_OWN_ENGINE = {
+    "vllm_server_base_url",
+    "vllm_server_host",
+    "vllm_server_port",
+    "vllm_server_timeout",
+    "vllm_group_port",
+    "vllm_model_impl",
+    "vllm_structured_outputs_regex",
+}
+"""GRPOConfig fields that mean nothing here, since the engine is ours."""
 
 OWNED_BY_US = {
     "learning_rate": "schedule.learning_rate",
@@ -44,6 +56,11 @@ OWNED_BY_US = {
     "reward_weights": "reward.rewards",
     "gradient_checkpointing": "hardware.gradient_checkpointing",
     "use_vllm": "sampler.backend",
+    "vllm_mode": "sampler.backend",
+    "vllm_gpu_memory_utilization": "sampler.gpu_memory_utilization",
+    "vllm_max_model_length": "length.context_tokens",
+    "vllm_enable_sleep_mode": "sampler.sleep",
+    "vllm_tensor_parallel_size": "sampler.tensor_parallel",
     "output_dir": "paths.outputs",
     "report_to": "tracking",
     "seed": "seed",
@@ -58,6 +75,8 @@ CHOICES = {
     "algorithm.importance_sampling_level": ("token", "sequence"),
     "schedule.kind": ("cosine_with_min_lr", "cosine", "constant", "constant_with_warmup", "linear"),
     "sampler.backend": ("transformers", "vllm"),
+    "sampler.sync": ("adapter", "merged"),
+    "sampler.dtype": ("float32", "bfloat16", "float16"),
     "grading.mode": ("sound", "as_released"),
     "selection.rule": ("held_out", "last", "before_transition", "best_mean", "racing"),
     "selection.stop": ("never", "after_transition"),
@@ -77,6 +96,11 @@ POSITIVE = (
     "length.max_prompt_tokens",
     "length.max_completion_tokens",
     "hardware.processes",
+    "sampler.gpu_memory_utilization",
+    "sampler.cpu_kv_cache_gib",
+    "sampler.tensor_parallel",
+    "sampler.fidelity_completions",
+    "sampler.fidelity_every",
     "algorithm.num_iterations",
     "benchmarks.samples",
     "benchmarks.max_new_tokens",
@@ -119,6 +143,7 @@ def _evaluation_problems(config: EvaluateConfig) -> list[str]:
         held_out_is_evaluated,
         a_race_has_rounds,
         outputs_can_be_written,
+        *sampler_rules.FOR_EVALUATION,
     )
     return [sentence for rule in rules if (sentence := rule(resolved))]
 
@@ -143,7 +168,7 @@ def _asked(config: TrainConfig | EvaluateConfig, names: Iterable[str]) -> list[s
 def _choices(config: TrainConfig | EvaluateConfig) -> Iterable[str]:
     for name in _asked(config, CHOICES):
         value, allowed = value_of(config, name), CHOICES[name]
-        if value not in allowed:
+        if value is not None and value not in allowed:
             yield f"{name}={value} is not known: it takes {', '.join(allowed)}."
 
 
@@ -231,6 +256,9 @@ def context_holds_the_cap(config: TrainConfig) -> str | None:
             f"{config.model.name} holds {config.model.max_context_tokens}) or lower the cap."
         )
     return None
+
+
+RULES += sampler_rules.FOR_TRAINING
 
 
 @rule
@@ -322,6 +350,8 @@ def passed_through_fields_exist(config: TrainConfig) -> str | None:
     for name in config.trainer:
         if name in OWNED_BY_US:
             return f"trainer.{name} is set by this suite from {OWNED_BY_US[name]}: use that key instead."
+        if name in OF_TRLS_OWN_ENGINE:
+            return f"trainer.{name} has no effect: the engine of sampler=vllm is this suite's, set by sampler.<key>."
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             return f"trainer.{name} is no field of TRL's GRPOConfig" + (

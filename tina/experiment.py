@@ -5,10 +5,9 @@ The same command continues a run that was interrupted, and only repeats the summ
 
 import contextlib
 import functools
-import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,11 @@ from tina.launch import ranks
 from tina.launch.job import Job
 from tina.progress import console
 from tina.sampler.generate import generate
-from tina.schema import TrainConfig
+from tina.sampler.installed import vllm_problem
+from tina.sampler.seam import Engine
+from tina.sampler.served import sample, serving
+from tina.sampler.settings import EngineSettings, engine_settings
+from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
     Grade,
     OrderlyStop,
@@ -104,8 +107,8 @@ def _can_run_here(config: TrainConfig) -> None:
     """Raises UserError for what only the machine that trains can tell; the gate may run on a login node."""
     if config.hardware.device == "cuda" and not torch.cuda.is_available():
         raise UserError("hardware.device=cuda, but torch sees no GPU here: run where there is one, or hardware=cpu.")
-    if config.sampler.backend == "vllm" and importlib.util.find_spec("vllm") is None:
-        raise UserError('sampler=vllm needs vLLM: pip install -e ".[vllm]", or use sampler=transformers.')
+    if config.sampler.backend == "vllm" and (problem := vllm_problem()):
+        raise UserError(problem)
     gpus = torch.cuda.device_count()
     if config.hardware.device == "cuda" and config.hardware.processes > gpus:
         raise UserError(
@@ -136,13 +139,15 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
 
     facts = {"run/trainable_parameters": trainable, "run/trainable_share": trainable / total}
     facts |= {f"data/{name}": count for name, count in counts.items()}
+    evaluator = runner.make_evaluator(config, tokenizer, grader)
+    settings = _engine_settings(config, evaluator)
     with _tracked(run, facts) as log:
-        history = _train(run, model, tokenizer, problems, _grading(loaded, grader), log)
+        history, engine = _train(run, model, tokenizer, problems, _grading(loaded, grader), settings, log)
         if not run.leads:
             return {}
         turn = watch_of(config, history)
         drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(history[-1]["step"])})
-        scored = _evaluate(run, model, tokenizer, grader)
+        scored = _evaluate(run, model, tokenizer, evaluator, lambda: engine or Engine(settings))
         told = _summarise(run, history, scored, facts | {f"grading/{k}": v for k, v in grader.counters.items()})
         log(told["logged"])
     written = run.summary_file.with_suffix(".tmp")
@@ -166,22 +171,37 @@ def _left_out(counts: dict[str, int]) -> str:
     return f" ({told})" if told else ""
 
 
+def _engine_settings(config: TrainConfig, evaluator: runner.Evaluator) -> EngineSettings | None:
+    """What a vLLM engine is started with that serves the training and the evaluation after it; None without vLLM."""
+    if config.sampler.backend != "vllm":
+        return None
+    context, sequences = engine_context_tokens(config), config.batch.completions_per_step // config.hardware.processes
+    if evaluator.tasks:
+        context = max(context, evaluator.longest_sequence)
+        sequences = max(sequences, config.benchmarks.sequences)
+    return engine_settings(
+        config.model, config.sampler, config.lora, context, sequences, config.seed, config.hardware.device
+    )
+
+
 def _train(
     run: Run,
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Problem],
     grade: Grade,
+    settings: EngineSettings | None,
     log: Any,
-) -> list[dict[str, float]]:
-    """Trains to the last step, from the last whole checkpoint if there is one; the metrics of every step, in order.
+) -> tuple[list[dict[str, float]], Engine | None]:
+    """Trains to the last step, from the last whole checkpoint if there is one; the metrics of every step, in order,
+    and the engine that sampled, if one did.
 
     Raises SystemExit with 128 + the signal's number if one asked for the end; a checkpoint is saved before.
     """
     config = run.config
     found = checkpoints(run.checkpoint_folder)
     if found and _is_trained(config, history := _history(found[-1])):
-        return history
+        return history, None
 
     def log_step(step: int, metrics: dict[str, float]) -> None:
         log_at_step(step, {f"train/{k}": v for k, v in metrics.items()})
@@ -198,15 +218,16 @@ def _train(
         reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt)),
         run.checkpoint_folder,
         [Progress("train", log_step), TransitionWatch(config, log_at_step), stop],
+        settings,
     )
     if found:
         console.print(f"Going on from {found[-1].name}.")
     trainer.train(resume_from_checkpoint=str(found[-1]) if found else None)
-    ranks.leave()
+    ranks.leave(engine_stays=settings is not None)
     if stop.received is not None:
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
         raise SystemExit(128 + stop.received)
-    return _history(checkpoints(run.checkpoint_folder)[-1])
+    return _history(checkpoints(run.checkpoint_folder)[-1]), trainer.vllm_generation.engine if settings else None
 
 
 def _is_trained(config: TrainConfig, history: list[dict[str, float]]) -> bool:
@@ -229,16 +250,18 @@ def _history(checkpoint: Path) -> list[dict[str, float]]:
 
 
 def _evaluate(
-    run: Run, model: PeftModel, tokenizer: PreTrainedTokenizerBase, grader: Grader
+    run: Run,
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    evaluator: runner.Evaluator,
+    engine: Callable[[], Engine],
 ) -> dict[int, list[Record]]:
     """Records of the base (step 0) and of the checkpoints, all adapters switched on one base."""
     config = run.config
-    evaluator = runner.make_evaluator(
-        config.benchmarks, config.model, config.prompt, tokenizer, config.grading, grader, config.tracking
-    )
     if not evaluator.tasks:
         return {}
     tell_too_long(evaluator)
+    started = functools.cache(engine)
     found = {policy.checkpoint_step(path): path for path in checkpoints(run.checkpoint_folder)}
 
     def subject(step: int) -> runner.Subject:
@@ -247,6 +270,10 @@ def _evaluate(
 
     @contextlib.contextmanager
     def at(step: int) -> Iterator[runner.Sample]:
+        if config.sampler.backend == "vllm":
+            with serving(started(), lambda: model, found.get(step), config.model):
+                yield functools.partial(sample, started(), tokenizer)
+            return
         with policy.at_checkpoint(model, found.get(step), config.model) as measured:
             yield functools.partial(generate, measured, tokenizer)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from tina import identity
 from tina.errors import UserError
@@ -96,6 +96,19 @@ def trainable_policy(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel 
         return get_peft_model(base, lora_config(lora))
     except ValueError as error:
         raise UserError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
+
+
+def skeleton(model: Model, lora: Lora) -> PeftModel:
+    """The policy without any weights: names and shapes of its tensors, at no cost. Raises UserError as `load_base`."""
+    try:
+        config = AutoConfig.from_pretrained(
+            model_source(model), revision=model.revision, trust_remote_code=model.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, error) from error
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(config, trust_remote_code=model.trust_remote_code)
+        return get_peft_model(base, lora_config(lora))
 
 
 @contextlib.contextmanager

@@ -184,8 +184,26 @@ class Rollout:
 class Sampler:
     name: str = MISSING
     backend: str = "transformers"
+    """`transformers`: the trained model generates. `vllm`: an engine in the same process does; what follows is its."""
+    sync: str = "adapter"
+    """How the engine gets the policy: `adapter` sends the adapter alone, `merged` every weight with it merged in."""
+    dtype: str | None = None
+    """The engine's; `model.dtype` unless set."""
+    eager: bool | None = None
+    """No compiled graphs; unless set, on a CPU only."""
     gpu_memory_utilization: float = 0.4
-    """Share of a GPU's memory that a vLLM engine takes."""
+    """Share of a GPU's memory that the engine takes."""
+    cpu_kv_cache_gib: float = 1.0
+    """Main memory for the engine's key-value cache where there is no GPU."""
+    prefix_caching: bool = True
+    sleep: bool = False
+    """Give the GPU's memory back while the policy is trained; the engine's weights wait in main memory."""
+    tensor_parallel: int = 1
+    """Processes that share one engine."""
+    fidelity_completions: int = 8
+    """Completions of a process whose log-probs are computed again each step, to compare with the sampler's."""
+    fidelity_every: int = 25
+    """Steps between comparisons of the update that is meant with the one that is served."""
 
 
 @dataclass
@@ -303,6 +321,8 @@ class EvaluateConfig:
     """Evaluate the base model, step 0, too."""
     model: Model | None = None
     """What is evaluated; of a run, another place to load its base model from."""
+    sampler: Sampler = field(default_factory=Sampler)
+    """Not the run's: it was set for a machine that trains at the same time."""
     prompt: Prompt | None = None
     grading: Grading = field(default_factory=Grading)
     """Not the run's: what is compared must be judged alike."""
@@ -331,6 +351,11 @@ def horizon_steps(schedule: Schedule) -> int:
     )
 
 
+def longest_sequence(config: TrainConfig) -> int:
+    """The longest prompt plus the longest completion of training."""
+    return config.length.max_prompt_tokens + config.length.max_completion_tokens
+
+
 def context_tokens(config: TrainConfig) -> int:
     """Prompt plus completion that the sampler can hold: what is set, and never more than the model holds."""
     limit = config.model.max_context_tokens
@@ -340,6 +365,11 @@ def context_tokens(config: TrainConfig) -> int:
 def completions_per_forward(config: TrainConfig) -> int:
     """Completions in one forward and backward pass of one process."""
     return config.batch.completions_per_forward or config.batch.completions_per_step // config.hardware.processes
+
+
+def engine_context_tokens(config: TrainConfig) -> int:
+    """Prompt plus completion that a vLLM engine makes room for: what is set, or what training can need."""
+    return min(config.length.context_tokens or longest_sequence(config), config.model.max_context_tokens)
 
 
 def gradient_accumulation_steps(config: TrainConfig) -> int:

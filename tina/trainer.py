@@ -1,4 +1,4 @@
-"""The only file that knows TRL: our configuration as GRPOConfig, our rewards as reward functions, our schedule.
+"""Our configuration as GRPOConfig, our rewards as reward functions, our schedule.
 
 What TRL 1.16 defaults to is pinned here where it differs from the paper (loss, KL, temperature, scaling), since such
 defaults move between versions.
@@ -15,7 +15,6 @@ import torch
 from datasets import Dataset
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
 
 from tina.data.problem import Problem
 from tina.errors import UserError
@@ -24,7 +23,11 @@ from tina.guards import SIGNALS
 from tina.launch.ranks import any_rank
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
+from tina.sampler import fidelity
+from tina.sampler.seam import GRPOConfig, GRPOTrainer, generating_with
+from tina.sampler.settings import EngineSettings
 from tina.schema import (
+    Sampler,
     Schedule,
     TrainConfig,
     completions_per_forward,
@@ -91,6 +94,8 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "vllm_mode": "colocate",
         "vllm_gpu_memory_utilization": config.sampler.gpu_memory_utilization,
         "vllm_max_model_length": context_tokens(config),
+        "vllm_enable_sleep_mode": config.sampler.sleep,
+        "vllm_tensor_parallel_size": config.sampler.tensor_parallel,
         "reward_weights": [term.weight for term in config.reward.rewards.values()],
         # record
         "save_strategy": "steps",
@@ -156,15 +161,46 @@ def reward_functions(
 class StretchedTrainer(GRPOTrainer):
     """GRPO whose learning-rate schedule is laid over more steps than are run, and whose checkpoints can be trusted."""
 
-    def __init__(self, *args: Any, horizon: int, **kwargs: Any) -> None:
-        self.horizon = horizon
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, *args: Any, horizon: int, sampler: Sampler, engine: EngineSettings | None = None, **kwargs: Any
+    ) -> None:
+        self.horizon, self.sampler = horizon, sampler
+        with generating_with(engine):
+            super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
         return super().create_scheduler(self.horizon, optimizer)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """TRL's, and the fidelity of what an engine sampled (`sampler.fidelity_*`) as metrics of the step."""
+        if self.use_vllm:
+            self.vllm_generation.compare = self.state.global_step % self.sampler.fidelity_every == 0
+        output = super()._generate_and_score_completions(inputs)
+        if "sampling_per_token_logps" in output:
+            mode = "train" if self.model.training else "eval"
+            for name, value in (self._fidelity(output) | self.vllm_generation.compared).items():
+                self._metrics[mode][name].append(value)
+        return output
+
+    @torch.no_grad()
+    def _fidelity(self, output: dict[str, Any]) -> dict[str, float]:
+        """Log-probs of some completions by the trained policy as it is now, against the sampler's.
+
+        They are computed for this alone, without dropout: those of the loss have it.
+        """
+        completions, mask = output["completion_ids"], output["completion_mask"]
+        rows = torch.linspace(0, len(completions) - 1, min(self.sampler.fidelity_completions, len(completions))).long()
+        ids = torch.cat([output["prompt_ids"], completions], dim=1)[rows]
+        attention = torch.cat([output["prompt_mask"], mask], dim=1)[rows]
+        was_training = self.model.training
+        self.model.eval()
+        trainer, _, _ = self._get_per_token_logps_and_entropies(self.model, ids, attention, completions.shape[1])
+        self.model.train(was_training)
+        sums = fidelity.sums(output["sampling_per_token_logps"][rows], trainer, mask[rows])
+        return fidelity.metrics(self.accelerator.gather(sums[None]))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
@@ -235,8 +271,10 @@ def build_trainer(
     rewards: list[Callable[..., list[float | None]]],
     output_dir: Path,
     callbacks: list[TrainerCallback],
+    engine: EngineSettings | None = None,
 ) -> StretchedTrainer:
-    """The trainer, ready to train or to resume. Raises UserError for what TRL refuses."""
+    """The trainer, ready to train or to resume; with sampler=vllm it starts `engine`. Raises UserError for what TRL
+    or vLLM refuses."""
     try:
         return StretchedTrainer(
             model=model,
@@ -246,6 +284,8 @@ def build_trainer(
             processing_class=tokenizer,
             callbacks=callbacks,
             horizon=horizon_steps(config.schedule),
+            sampler=config.sampler,
+            engine=engine,
         )
     except (TypeError, ValueError) as error:
         raise UserError(f"TRL refuses this configuration: {error}") from error

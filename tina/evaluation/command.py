@@ -12,6 +12,7 @@ from tina.evaluation.engine import load_engine, switch
 from tina.evaluation.records import Record
 from tina.evaluation.request import Request, resolve
 from tina.evaluation.scores import matrices, scores
+from tina.evaluation.served import start_engine, switch_served
 from tina.grading import Grader
 from tina.guards import signals_end_orderly
 from tina.progress import console
@@ -34,21 +35,24 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
     for broken in run.broken if run else []:
         console.print(f"{broken} is half-written (no trainer_state.json) and left out.")
     tokenizer = policy.load_tokenizer(config.model)
-    evaluator = runner.make_evaluator(
-        config.benchmarks, config.model, config.prompt, tokenizer, config.grading, grader, config.tracking
-    )
+    evaluator = runner.make_evaluator(config, tokenizer, grader)
     if not evaluator.tasks:
         raise UserError(
             f"benchmarks={config.benchmarks.name} leaves nothing to evaluate: {config.benchmarks.sets} "
             f"without {config.benchmarks.skip}."
         )
     tell_too_long(evaluator)
-    engine = functools.cache(lambda: load_engine(config.model, config.hardware, run))
+    with_vllm = config.sampler.backend == "vllm"
+    engine = functools.cache(
+        lambda: start_engine(config, evaluator, run) if with_vllm else load_engine(config.model, config.hardware, run)
+    )
 
     def subject(step: int) -> runner.Subject:
         return runner.Subject(request.source, request.fingerprint, config.model.name, step, request.folder)
 
     def at(step: int) -> contextlib.AbstractContextManager[runner.Sample]:
+        if with_vllm:
+            return switch_served(engine, tokenizer, config, run, step)
         return switch(engine, tokenizer, config.model, run, step)
 
     found = measure(request.steps, subject, evaluator, at, config.selection)

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from tina.guards import exclusive
 from tina.identity import text_digest
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler.completion import Completion, Sampling
-from tina.schema import Benchmarks, Grading, Model, Prompt, Tracking
+from tina.schema import Benchmarks, EvaluateConfig, Grading, Sampler, Tracking, TrainConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -62,6 +62,20 @@ class Evaluator:
     grading: Grading
     grader: Grader
     tracking: Tracking
+    sampler: Sampler = field(default_factory=Sampler)
+
+    @property
+    def sampled_by(self) -> dict[str, Any]:
+        """What of the sampler decides what is sampled."""
+        if self.sampler.backend == "transformers":
+            return {"backend": "transformers"}
+        return {"backend": "vllm", "sync": self.sampler.sync, "dtype": self.sampler.dtype}
+
+    @property
+    def longest_sequence(self) -> int:
+        """Tokens of the longest prompt that is asked, plus the longest completion."""
+        asked = [item.prompt_tokens for task in self.tasks for item in task.items if self.holds(item)]
+        return max(asked, default=0) + self.benchmarks.max_new_tokens
 
     @property
     def sampling(self) -> Sampling:
@@ -77,17 +91,19 @@ class Evaluator:
 
 
 def make_evaluator(
-    benchmarks: Benchmarks,
-    model: Model,
-    prompt: Prompt,
-    tokenizer: "PreTrainedTokenizerBase",
-    grading: Grading,
-    grader: Grader,
-    tracking: Tracking,
+    config: TrainConfig | EvaluateConfig, tokenizer: "PreTrainedTokenizerBase", grader: Grader
 ) -> Evaluator:
     """Loads the benchmarks and renders their prompts. Raises UserError as `make_tasks` does."""
-    tasks = make_tasks(benchmarks, prompt, tokenizer)
-    return Evaluator(tasks, model.max_context_tokens, benchmarks, grading, grader, tracking)
+    tasks = make_tasks(config.benchmarks, config.prompt, tokenizer)
+    return Evaluator(
+        tasks,
+        config.model.max_context_tokens,
+        config.benchmarks,
+        config.grading,
+        grader,
+        config.tracking,
+        config.sampler,
+    )
 
 
 def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
@@ -95,7 +111,7 @@ def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
     b = evaluator.benchmarks
     asked = [[item.problem_id, item.gold, item.prompt] for item in task.items]
     parts = [subject.fingerprint, subject.step, task.benchmark, asked, asdict(evaluator.sampling), b.seed, b.sequences]
-    return text_digest(json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens]))
+    return text_digest(json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens, evaluator.sampled_by]))
 
 
 def records_file(subject: Subject, task: Task, evaluator: Evaluator) -> Path:
@@ -203,7 +219,7 @@ def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -
     config: dict[str, Any] = {
         "cfg": {
             "benchmarks": asdict(b),
-            "sampler": {"backend": "transformers"},
+            "sampler": evaluator.sampled_by,
             "grading": asdict(evaluator.grading),
         },
         "train_id": subject.source,

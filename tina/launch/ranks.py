@@ -47,22 +47,27 @@ def run_ranks(command: Sequence[str], processes: int, threads: int | None) -> in
         return _wait(ranks)
 
 
-def leave() -> None:
-    """Waits until every rank is here and takes the group apart; what follows is done by one process alone."""
+def leave(engine_stays: bool) -> None:
+    """Waits until every rank is here; what follows is done by one process alone.
+
+    The group is taken apart, unless a vLLM engine that was started in it is still to be used.
+    """
+    if not inside():
+        return
     import torch.distributed as dist
 
-    if dist.is_available() and dist.is_initialized():
-        dist.barrier()
+    dist.barrier()
+    if not engine_stays:
         dist.destroy_process_group()
 
 
 def any_rank(value: bool) -> bool:
     """Is it true in any rank? All ranks must ask, at the same place."""
+    if not inside():
+        return value
     import torch
     import torch.distributed as dist
 
-    if not (dist.is_available() and dist.is_initialized()):
-        return value
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
     flag = torch.tensor([int(value)], device=device)
     dist.all_reduce(flag, op=dist.ReduceOp.MAX)

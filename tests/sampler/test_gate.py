@@ -1,0 +1,55 @@
+"""What the gate refuses about samplers, and the way out that it names."""
+
+import pytest
+
+from tina import gate
+from tina.sampler.rules import MOST_SERVED_RANK
+from tina.sampler.weights import SERVED_RANKS
+
+
+def told(*overrides: str) -> str:
+    return "\n".join(gate.check(overrides, False).problems)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["sampler=vllm", "lora=dora"], "take sampler.sync=merged"),
+        (["sampler=vllm", "lora=full"], "take sampler.sync=merged"),
+        (["sampler=vllm", "lora.rank=513"], "more than the 512"),
+        (["sampler=vllm", "sampler.sync=merge"], "sampler.sync=merge is not known: it takes adapter, merged"),
+        (["sampler=vllm", "sampler.dtype=fp8"], "sampler.dtype=fp8 is not known"),
+        (["sampler.sync=merged"], "sampler.sync=merged is a setting of vLLM"),
+        (["sampler=vllm", "sampler.sleep=true"], "sampler.sleep gives a GPU's memory back"),
+        (["sampler=vllm", "sampler.tensor_parallel=2"], "does not divide hardware.processes=1"),
+        (["sampler=vllm", "length.context_tokens=100"], "do not fit the sampler's context of 100"),
+        (["sampler=vllm", "trainer.vllm_enable_sleep_mode=true"], "is set by this suite from sampler.sleep"),
+        (["sampler=vllm", "trainer.vllm_model_impl=auto"], "has no effect"),
+        (["trainer.vllm_importance_sampling_correction=true"], "take sampler=vllm, or leave it out"),
+        (
+            ["sampler=vllm", "lora.dropout=0.05", "trainer.vllm_importance_sampling_correction=true"],
+            "set lora.dropout=0, or leave the correction out",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_way_out(overrides: list[str], words: str) -> None:
+    assert words in told(*overrides)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["sampler=vllm"],
+        ["sampler=vllm", "lora=rslora"],
+        ["sampler=vllm_merged", "lora=dora"],
+        ["sampler=vllm", "sampler.sync=merged", "lora=full"],
+        ["sampler=vllm", "trainer.vllm_importance_sampling_correction=true"],
+        ["sampler=vllm", "hardware=l40s", "sampler.sleep=true", "sampler.eager=true"],
+    ],
+)
+def test_what_works_passes(overrides: list[str]) -> None:
+    assert told(*overrides) == ""
+
+
+def test_the_gate_and_the_engine_agree_on_the_largest_rank() -> None:
+    assert SERVED_RANKS[-1] == MOST_SERVED_RANK

@@ -1,0 +1,76 @@
+"""The vLLM engine of an evaluation: started once, the run's adapters served by it one after another."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from transformers import PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from tina import policy
+from tina.errors import UserError
+from tina.evaluation.engine import check_adapter, load_engine
+from tina.evaluation.run_folder import RunFolder
+from tina.evaluation.runner import Evaluator, Sample
+from tina.sampler.installed import vllm_problem
+from tina.sampler.served import sample, serving
+from tina.schema import EvaluateConfig
+
+if TYPE_CHECKING:
+    from tina.sampler.seam import Engine
+
+
+def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | None) -> "Engine":
+    """An engine for the model, with room for the run's adapters and the evaluation's longest sequence.
+
+    Raises UserError if vLLM is not here, or refuses.
+    """
+    if problem := vllm_problem():
+        raise UserError(problem)
+    import torch
+
+    from tina.sampler.seam import Engine
+    from tina.sampler.settings import engine_settings
+
+    transformers_logging.set_verbosity_error()
+    if config.hardware.device == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"hardware={config.hardware.name} needs a GPU, and there is none here: take hardware=cpu.")
+    if config.hardware.threads:
+        torch.set_num_threads(config.hardware.threads)
+    return Engine(
+        engine_settings(
+            config.model,
+            config.sampler,
+            run.config.lora if run else None,
+            evaluator.longest_sequence,
+            config.benchmarks.sequences,
+            config.benchmarks.seed,
+            config.hardware.device,
+        )
+    )
+
+
+def switch_served(
+    engine: Callable[[], "Engine"],
+    tokenizer: PreTrainedTokenizerBase,
+    config: EvaluateConfig,
+    run: RunFolder | None,
+    step: int,
+) -> contextlib.AbstractContextManager[Sample]:
+    """Sampling from a step of a run (0: its base), or from a model that stands alone."""
+
+    @contextlib.contextmanager
+    def switched() -> Iterator[Sample]:
+        by_engine = functools.partial(sample, engine(), tokenizer)
+        if run is None:
+            yield by_engine
+            return
+        checkpoint = run.checkpoints[step] if step else None
+        if checkpoint and run.config.lora.method == "lora":
+            check_adapter(policy.skeleton(config.model, run.config.lora), checkpoint, config.model)
+        whole = functools.cache(lambda: load_engine(config.model, config.hardware, run))
+        with serving(engine(), whole, checkpoint, config.model):
+            yield by_engine
+
+    return switched()

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.vllm
 
 FEW = ["benchmarks.problems=12", "benchmarks.max_new_tokens=24", "benchmarks.sequences=6"]
 SMALL = ["sampler.cpu_kv_cache_gib=0.1"]
+ROUNDING = 5e-4
+"""Log-probs in float32 by two programs; 7e-5 at most was seen, another CPU sums otherwise. A stale adapter gives 0.01."""
 
 
 def trained(folder: Path, *overrides: str, steps: int = 20, learning_rate: float = 2e-3) -> list[dict[str, float]]:
@@ -70,8 +72,8 @@ def largest(history: list[dict[str, float]]) -> float:
 def test_sampler_and_trainer_agree_at_every_step(sync: str, tmp_path: Path) -> None:
     history = trained(tmp_path, f"sampler.sync={sync}")
     assert len(history) == 20
-    assert largest(history) < 1e-4
-    assert all(abs(row["fidelity/ratio_mean"] - 1) < 1e-4 for row in history)
+    assert largest(history) < ROUNDING
+    assert all(abs(row["fidelity/ratio_mean"] - 1) < ROUNDING for row in history)
     compared = [row for row in history if "fidelity/update_cosine" in row]
     assert len(compared) == 3  # steps 5, 10, 15; at 0 there is no update yet
     assert all(row["fidelity/update_cosine"] > 0.9999 for row in compared)
@@ -81,7 +83,7 @@ def test_sampler_and_trainer_agree_at_every_step(sync: str, tmp_path: Path) -> N
 
 
 def test_dropout_is_no_difference(tmp_path: Path) -> None:
-    assert largest(trained(tmp_path, "lora.dropout=0.2", steps=4)) < 1e-4
+    assert largest(trained(tmp_path, "lora.dropout=0.2", steps=4)) < ROUNDING
 
 
 def test_a_sync_that_is_skipped_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +120,7 @@ def assert_drawn_from(model: torch.nn.Module, prompt: list[int], completion: Com
     with torch.no_grad():
         scores = model.eval()(ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
     expected = scores[torch.arange(completion.tokens), list(completion.token_ids)]
-    torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=ROUNDING, rtol=0)
 
 
 @pytest.mark.parametrize("rank", [4, 16])
@@ -171,7 +173,7 @@ def test_a_whole_run_and_what_it_evaluated_is_found_again(vllm_run: Path) -> Non
     logged = json.loads((vllm_run / "checkpoints" / "checkpoint-4" / "trainer_state.json").read_text())["log_history"]
     steps = [row for row in logged if "reward" in row]
     assert len(steps) == 4
-    assert largest(steps) < 1e-4
+    assert largest(steps) < ROUNDING
     evaluated = {path.parent.parent.name for path in vllm_run.rglob("records.jsonl")}
     assert evaluated == {"step-0", "step-2", "step-4"}
     settings = [argument for argument in SHORT if argument.startswith("benchmarks.")]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.vllm
 FEW = ["benchmarks.problems=12", "benchmarks.max_new_tokens=24", "benchmarks.sequences=6"]
 SMALL = ["sampler.cpu_kv_cache_gib=0.1"]
 ROUNDING = 5e-4
-"""Log-probs in float32 by two programs; 7e-5 at most was seen, another CPU sums otherwise. A stale adapter gives 0.01."""
+"""Log-probs in float32 by two programs; up to 7e-5 was seen, another CPU sums otherwise. A stale one gives 0.01."""
 
 
 def trained(folder: Path, *overrides: str, steps: int = 20, learning_rate: float = 2e-3) -> list[dict[str, float]]:

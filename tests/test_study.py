@@ -36,7 +36,7 @@ def test_every_sweep_file_is_a_grid_that_may_start(sweep: str) -> None:
     assert len(grid.arms) == ARMS.get(sweep, len(grid.arms)) >= 2
     told = manifest(grid)
     assert told["source"] == f"sweeps/{sweep}.yaml"
-    assert told["study"] == (sweep if "/" not in sweep else "quickstart_" + sweep.split("/")[1])
+    assert told["study"] == sweep.replace("/", "_")
     assert len({arm["label"] for arm in told["arms"]}) == len(grid.arms)
 
 

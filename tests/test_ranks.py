@@ -43,12 +43,11 @@ def test_one_process_writes_and_both_train(whole: Path) -> None:
     assert all(16 * 64 < prompt < 32 * 64 for prompt in prompts), prompts
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: Path, number: int) -> None:
+def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: Path) -> None:
     process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
-    interrupt_after(process, lambda: bool(list(tmp_path.rglob("trainer_state.json"))), number)
+    interrupt_after(process, lambda: bool(list(tmp_path.rglob("trainer_state.json"))))
     out, err = process.communicate(timeout=300)
-    assert process.returncode == 128 + number, out + err
+    assert process.returncode == 128 + signal.SIGTERM, out + err
     assert "the same command goes on from there" in out
     done = run("train.py", *TWO, f"paths.outputs={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr

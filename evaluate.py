@@ -17,7 +17,7 @@ def run(config: DictConfig) -> None:
     from tina.evaluation.command import run_evaluation  # torch is loaded only once everything has been checked
 
     try:
-        run_evaluation(configs.to_typed(configs.plain(config), EvaluateConfig))
+        run_evaluation(configs.typed(config, EvaluateConfig))
     except UserError as error:  # of several runs the others go on
         print(error, file=sys.stderr)
         failed.append(error)

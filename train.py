@@ -1,6 +1,7 @@
 """Train one run, or a grid of them (-m), composed from the groups under conf/; `python train.py --help` lists them."""
 
 import sys
+from dataclasses import asdict
 
 import hydra
 from omegaconf import DictConfig
@@ -14,13 +15,13 @@ configs.register()
 def run(config: DictConfig) -> None:
     from tina import summary
 
-    values = configs.typed_values(config)
-    if summary.show_done(identity.run_folder(values)):
+    typed = configs.typed(config)
+    if summary.show_done(identity.run_folder(asdict(typed))):
         return
     from tina.experiment import run_experiment  # torch is loaded only once everything has been checked
 
     with cli.errors_in_words():
-        run_experiment(configs.to_typed(values))
+        run_experiment(typed)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from tina import configs, gate
-from tina.configs import to_typed
 from tina.cost.flops import Lengths
 from tina.cost.forecast import EFFICIENCY, GPUS, expected_lengths, step_seconds
 from tina.cost.shapes import shape_of
@@ -33,7 +32,7 @@ PUBLISHED_GPUS = 2
 
 
 def preset(name: str) -> TrainConfig:
-    return to_typed(gate.check([f"experiment={name}"], False).arms[0].config)
+    return gate.check([f"experiment={name}"], False).arms[0].typed
 
 
 def published_dollars() -> dict[str, float]:

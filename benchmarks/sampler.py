@@ -58,7 +58,7 @@ def composed(*overrides: str) -> TrainConfig:
     configs.register()
     grid = gate.check(overrides, False)
     assert not grid.problems, grid.problems
-    return configs.to_typed(grid.arms[0].config)
+    return grid.arms[0].typed
 
 
 def on(folder: Path, *overrides: str) -> list[str]:

@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> None:
     steps = [0] * bool(flags) + [step_of(run, options["checkpoint"])]
     for step, completion in answers(run, steps, asked(questions), sampling, seed, options["device"]):
         cut = f", cut off at {completion.tokens} tokens" if completion.truncated else ""
-        console.print(f"[bold]{f'step {step}' if step else 'base'}[/bold] ({completion.tokens} tokens{cut})")
+        console.print(f"{f'step {step}' if step else 'base'} ({completion.tokens} tokens{cut})", style="bold")
         console.print(completion.text, markup=False)
 
 

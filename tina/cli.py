@@ -36,6 +36,7 @@ def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
 
         plan.show(grid.arms, f"Plan of {grid.source}")
         sys.exit(0)
+    gate.PASSED[:] = grid.arms
     with errors_in_words():
         for outputs in {arm.config["paths"]["outputs"] for arm in grid.arms}:
             _make(outputs)

@@ -3,11 +3,12 @@
 The same command continues a run that was interrupted, and only repeats the summary of one that is done.
 """
 
+import argparse
 import contextlib
 import functools
 import json
-import sys
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import cost, dynamics, identity, policy, schema, selection, study, summary, tracking
+from tina import identity, policy, schema, study, summary, tracking
+from tina.checkpoint import checkpoints
 from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
@@ -29,12 +31,12 @@ from tina.evaluation import runner
 from tina.evaluation.benchmarks import load_benchmarks
 from tina.evaluation.checkpoints import measure, tell_too_long
 from tina.evaluation.records import Record
-from tina.evaluation.scores import matrices
-from tina.evaluation.scores import scores as score_records
 from tina.grading import Grader
 from tina.guards import exclusive, signals_end_orderly
-from tina.launch import ranks
+from tina.history import Row, history, sampled
+from tina.launch import ranks, record
 from tina.launch.job import Job
+from tina.outcome import outcome
 from tina.progress import console
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
@@ -47,12 +49,15 @@ from tina.trainer import (
     OrderlyStop,
     Progress,
     build_trainer,
-    checkpoints,
     drop_unscheduled,
     prompt_dataset,
     reward_functions,
 )
 from tina.watch import TransitionWatch, watch_of
+
+PHASES = ("all", "train", "evaluate")
+PATIENCE_S = 300
+"""How long a job of a cluster waits for the end of another one of its run: SLURM may start it before."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Run:
     values: dict[str, Any]
     digest: str
     folder: Path
+    phase: str
 
     @property
     def leads(self) -> bool:
@@ -78,17 +84,21 @@ class Run:
         return self.folder / "summary.json"
 
 
-def run_experiment(config: TrainConfig) -> dict[str, Any]:
-    """Trains, evaluates and summarises one run; returns the summary. Raises UserError, and SystemExit on a signal."""
+def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 0.0) -> dict[str, Any]:
+    """Trains, evaluates and summarises one run; returns the summary, or {} if it is not to come so far.
+
+    `phase`: "train" ends when the run is trained; "evaluate" goes on from there, in one process. `patience_s`: how long
+    to wait for another process in the run's folder. Raises UserError, and SystemExit on a signal.
+    """
     values = asdict(config)
-    run = Run(config, values, identity.digest(values), identity.run_folder(values))
+    run = Run(config, values, identity.digest(values), identity.run_folder(values), phase)
     if told := summary.show_done(run.folder):
         return told
-    _can_run_here(config)
-    if config.hardware.processes > 1 and not ranks.inside():
+    _can_run_here(config, 1 if phase == "evaluate" else config.hardware.processes)
+    if config.hardware.processes > 1 and not ranks.inside() and phase != "evaluate":
         return _run_in_ranks(run)
     console.quiet = not run.leads
-    folder = exclusive(run.folder) if run.leads else contextlib.nullcontext()
+    folder = exclusive(run.folder, patience_s) if run.leads else contextlib.nullcontext()
     with folder, signals_end_orderly(), contextlib.closing(_grader(config)) as grader:
         return _run(run, grader)
 
@@ -96,24 +106,22 @@ def run_experiment(config: TrainConfig) -> dict[str, Any]:
 def _run_in_ranks(run: Run) -> dict[str, Any]:
     """The same on several processes of this machine. Raises SystemExit with the code of one that fails."""
     hardware = run.config.hardware
-    command = Job(run.values, run.digest, run.folder.name).prepare()
+    command = Job(run.values, run.digest, run.folder.name).prepare("--phase", run.phase)
     code = ranks.run_ranks(command, hardware.processes, hardware.threads)
     if code:
         raise SystemExit(code)
-    return json.loads(run.summary_file.read_text())
+    return json.loads(run.summary_file.read_text()) if run.phase == "all" else {}
 
 
-def _can_run_here(config: TrainConfig) -> None:
+def _can_run_here(config: TrainConfig, processes: int) -> None:
     """Raises UserError for what only the machine that trains can tell; the gate may run on a login node."""
     if config.hardware.device == "cuda" and not torch.cuda.is_available():
         raise UserError("hardware.device=cuda, but torch sees no GPU here: run where there is one, or hardware=cpu.")
     if config.sampler.backend == "vllm" and (problem := vllm_problem()):
         raise UserError(problem)
-    gpus = torch.cuda.device_count()
-    if config.hardware.device == "cuda" and config.hardware.processes > gpus:
-        raise UserError(
-            f"hardware.processes={config.hardware.processes}, but torch sees {gpus} GPU here: set hardware.processes."
-        )
+    gpus, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+    if config.hardware.device == "cuda" and here > gpus:
+        raise UserError(f"{here} processes are to run here, but torch sees {gpus} GPU: set hardware.processes.")
 
 
 def _run(run: Run, grader: Grader) -> dict[str, Any]:
@@ -142,13 +150,16 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     evaluator = runner.make_evaluator(config, tokenizer, grader)
     settings = _engine_settings(config, evaluator)
     with _tracked(run, facts) as log:
-        history, engine = _train(run, model, tokenizer, problems, _grading(loaded, grader), settings, log)
-        if not run.leads:
+        rows, engine = _train(run, model, tokenizer, problems, _grading(loaded, grader), settings, log)
+        if run.phase == "train":
+            console.print("Trained; the evaluation is another job's.")
+        if not run.leads or run.phase == "train":
             return {}
-        turn = watch_of(config, history)
-        drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(history[-1]["step"])})
+        turn = watch_of(config, sampled(rows))
+        drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(rows[-1]["step"])})
         scored = _evaluate(run, model, tokenizer, evaluator, lambda: engine or Engine(settings))
-        told = _summarise(run, history, scored, facts | {f"grading/{k}": v for k, v in grader.counters.items()})
+        facts |= {f"grading/{name}": count for name, count in grader.counters.items()}
+        told = outcome(config, run.folder, list(checkpoints(run.checkpoint_folder)), rows, scored, facts)
         log(told["logged"])
     written = run.summary_file.with_suffix(".tmp")
     written.write_text(json.dumps(told, indent=2) + "\n")
@@ -192,23 +203,36 @@ def _train(
     grade: Grade,
     settings: EngineSettings | None,
     log: Any,
-) -> tuple[list[dict[str, float]], Engine | None]:
+) -> tuple[list[dict[str, Any]], Engine | None]:
     """Trains to the last step, from the last whole checkpoint if there is one; the metrics of every step, in order,
     and the engine that sampled, if one did.
 
     Raises SystemExit with 128 + the signal's number if one asked for the end; a checkpoint is saved before.
     """
     config = run.config
-    found = checkpoints(run.checkpoint_folder)
-    if found and _is_trained(config, history := _history(found[-1])):
-        return history, None
 
-    def log_step(step: int, metrics: dict[str, float]) -> None:
-        log_at_step(step, {f"train/{k}": v for k, v in metrics.items()})
+    def log_row(row: Row) -> None:
+        metrics = {name: value for name, value in row.items() if name != "step" and isinstance(value, int | float)}
+        log({f"train/{name}": value for name, value in metrics.items()} | {"train/global_step": row["step"]})
 
-    def log_at_step(step: int, metrics: dict[str, float]) -> None:
-        log(metrics | {"train/global_step": step})
+    def on_row(row: Row) -> None:
+        log_row(row)
+        if run.leads:
+            record.write_progress(
+                run.folder, done=row["step"], total=config.schedule.max_steps, seconds=row["step_time"]
+            )
 
+    last = _last(run)
+    past = history(last) if last else []
+    watch = TransitionWatch(config, lambda step, found: log(found | {"train/global_step": step}))
+    # Again, since W&B may have lost the last of it; of a run's segments the later one holds.
+    for row in past:
+        log_row(row)
+        watch.see(row)
+    if past and _is_trained(config, past):
+        return past, None
+    if run.phase == "evaluate":
+        raise UserError(f"{run.folder} is not trained to its end, so there is nothing to evaluate: train it first.")
     stop = OrderlyStop()
     trainer = build_trainer(
         config,
@@ -217,22 +241,22 @@ def _train(
         prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
         reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt)),
         run.checkpoint_folder,
-        [Progress("train", log_step), TransitionWatch(config, log_at_step), stop],
+        [Progress("train", on_row), watch, stop],
         settings,
     )
-    if found:
-        console.print(f"Going on from {found[-1].name}.")
-    trainer.train(resume_from_checkpoint=str(found[-1]) if found else None)
+    if last:
+        console.print(f"Going on from {last.name}.")
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     ranks.leave(engine_stays=settings is not None)
     if stop.received is not None:
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
         raise SystemExit(128 + stop.received)
-    return _history(checkpoints(run.checkpoint_folder)[-1]), trainer.vllm_generation.engine if settings else None
+    return history(_last(run)), trainer.vllm_generation.engine if settings else None
 
 
-def _is_trained(config: TrainConfig, history: list[dict[str, float]]) -> bool:
-    """Has a run that logged `history` come to its end, planned or stopped?"""
-    return history[-1]["step"] >= watch_of(config, history).end(schema.stop_after_steps(config.selection))
+def _is_trained(config: TrainConfig, rows: Sequence[Row]) -> bool:
+    """Has a run that logged `rows` come to its end, planned or stopped?"""
+    return rows[-1]["step"] >= watch_of(config, sampled(rows)).end(schema.stop_after_steps(config.selection))
 
 
 def _grading(loaded: LoadedSet, grader: Grader) -> Grade:
@@ -243,10 +267,9 @@ def _grading(loaded: LoadedSet, grader: Grader) -> Grade:
     return lambda ids, golds, texts: gym.grades(score, ids, texts)
 
 
-def _history(checkpoint: Path) -> list[dict[str, float]]:
-    """One row of metrics for each step, over all segments of the run: the trainer carries them in its state."""
-    rows = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
-    return [row for row in rows if "reward" in row]
+def _last(run: Run) -> Path | None:
+    """The last whole checkpoint."""
+    return next(reversed(checkpoints(run.checkpoint_folder).values()), None)
 
 
 def _evaluate(
@@ -262,7 +285,7 @@ def _evaluate(
         return {}
     tell_too_long(evaluator)
     started = functools.cache(engine)
-    found = {policy.checkpoint_step(path): path for path in checkpoints(run.checkpoint_folder)}
+    found = checkpoints(run.checkpoint_folder)
 
     def subject(step: int) -> runner.Subject:
         fingerprint = f"{run.digest} {config.model.dtype}"
@@ -278,72 +301,6 @@ def _evaluate(
             yield functools.partial(generate, measured, tokenizer)
 
     return measure([0, *found], subject, evaluator, at, config.selection)
-
-
-def _summarise(
-    run: Run, history: list[dict[str, float]], scored: dict[int, list[Record]], facts: dict[str, Any]
-) -> dict[str, Any]:
-    """What is printed, kept in summary.json and logged (under `logged`)."""
-    config = run.config
-    steps = [policy.checkpoint_step(path) for path in checkpoints(run.checkpoint_folder)]
-    scores = {step: score_records(records) for step, records in scored.items()}
-    measured = {step: matrices(records) for step, records in scored.items()}
-    told = dynamics.describe_run(dynamics.series_of(history), config.schedule.max_steps)
-    turn, watch = told.transition, watch_of(config, history)
-    stopped = int(history[-1]["step"]) < config.schedule.max_steps
-    held_out = config.selection.benchmark
-    choice = selection.choose_measured(config.selection, steps, measured, turn.step)
-    seconds = sum(row["step_time"] for row in history)
-    forecast = cost.forecast(config)
-    logged = facts | {
-        "run/steps": int(history[-1]["step"]),
-        "run/planned_steps": config.schedule.max_steps,
-        "run/stopped": f"{watch.witness} turned, told at step {watch.told}" if stopped else None,
-        "run/seconds": seconds,
-        "run/seconds_per_step": seconds / len(history),
-        "run/completion_tokens": sum(row["completions/mean_length"] for row in history)
-        * config.batch.completions_per_step,
-        "run/tokens": history[-1]["num_tokens"],
-        "run/epochs": history[-1]["epoch"],
-        "run/usd_per_hour": config.hardware.usd_per_hour,
-        "run/gpu_hours": seconds / 3600 * cost.billed(config.hardware),
-        "run/cost_usd": seconds / 3600 * cost.billed(config.hardware) * config.hardware.usd_per_hour,
-        "run/flops": _flops(config, history),
-        "forecast/hours": forecast.hours if isinstance(forecast, cost.Forecast) else None,
-        "forecast/cost_usd": forecast.usd if isinstance(forecast, cost.Forecast) else None,
-        "dynamics/transition": turn.kind,
-        "dynamics/transition_step": turn.step,
-        "dynamics/low": turn.low,
-        "dynamics/high": turn.high,
-        "dynamics/width": turn.width,
-        "dynamics/began_step": watch.kept_step,
-        "dynamics/told_step": watch.told,
-        "dynamics/witness": told.witness,
-        "dynamics/reason": told.reason,
-        "dynamics/accuracy_turns": told.accuracy_turns,
-        "selection/rule": choice.rule,
-        "selection/step": choice.step,
-        "selection/candidates": choice.candidates,
-        "selection/bias": choice.bias,
-    }
-    return {
-        "label": identity.label(run.values),
-        "digest": run.digest,
-        "folder": str(run.folder),
-        "reported": [n for n in config.benchmarks.sets if n != held_out and n not in config.benchmarks.skip],
-        "scores": {str(step): values for step, values in scores.items()},
-        "logged": {key: value for key, value in logged.items() if value is not None},
-    }
-
-
-def _flops(config: TrainConfig, history: list[dict[str, float]]) -> float | None:
-    """FLOPs of the whole training by the lengths that were logged; None of a model whose shape is not known."""
-    shape = cost.shape_of(config.model)
-    if shape is None:
-        return None
-    before = [0.0, *(row["num_tokens"] for row in history)]
-    steps = zip(history, before, strict=False)
-    return sum(cost.flops_of_row(config, shape, row, tokens).total for row, tokens in steps)
 
 
 @contextlib.contextmanager
@@ -389,19 +346,24 @@ def _grader(config: TrainConfig) -> Grader:
 
 
 def main() -> None:
-    """`python -m tina.experiment <config.yaml> [<digest>]`: how launchers start an arm that was composed before."""
+    """How launchers start an arm that was composed before: see `--help`."""
     from tina import cli, configs
 
-    path, *submitted = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m tina.experiment", description=__doc__)
+    parser.add_argument("config", help="the composed configuration, a YAML file")
+    parser.add_argument("digest", nargs="?", help="what it was submitted as; another digest now is refused")
+    parser.add_argument("--phase", choices=PHASES, default="all", help="how far to go in this process")
+    parser.add_argument("--patient", action="store_true", help="wait for another process that is at work on the run")
+    given = parser.parse_args()
     with cli.errors_in_words():
-        config = configs.to_typed(yaml.safe_load(Path(path).read_text()))
+        config = configs.to_typed(yaml.safe_load(Path(given.config).read_text()))
         composed = identity.digest(asdict(config))
-        if submitted and submitted[0] != composed:
+        if given.digest not in (None, composed):
             raise UserError(
-                f"{path} was submitted as {submitted[0]} and is now {composed}: the configuration, a data file or a "
-                "model file was changed in between; submit the sweep again."
+                f"{given.config} was submitted as {given.digest} and is now {composed}: the configuration, a data file "
+                "or a model file was changed in between; submit the sweep again."
             )
-        run_experiment(config)
+        run_experiment(config, given.phase, PATIENCE_S if given.patient else 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import difflib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -22,7 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tina import checks, configs, identity
-from tina.configs import CONF, ROOT, SCHEMAS, plain, to_typed
+from tina.configs import CONF, ROOT, SCHEMAS, typed
+from tina.launch.settings import CLUSTER, SlurmSettings
+from tina.schema import EvaluateConfig, TrainConfig
 
 COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, AssertionError)
 """What composing raises for a mistake; OmegaConf asserts when a key is set in a group that was left out."""
@@ -33,7 +35,9 @@ class Arm:
     """One run of a grid: what was swept, and the configuration that it composes to."""
 
     swept: dict[str, str]
+    typed: TrainConfig | EvaluateConfig
     config: dict[str, Any]
+    """The same as plain dictionaries."""
     digest: str
     folder: Path
 
@@ -58,8 +62,12 @@ class Grid:
     launcher: str = "sequential"
     source: str = "command line"
     """The sweep file that the grid came from, if it did."""
-    workers: int | None = None
-    """How many arms the launcher runs at once; None leaves it to the launcher."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The launcher's."""
+
+
+PASSED: list[Arm] = []
+"""The arms of this process's command line, once it went through: what a launcher starts."""
 
 
 def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") -> Grid:
@@ -92,7 +100,27 @@ def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") 
     choices = hydra.runtime.choices
     files = [f"{group}/{choices[group]}.yaml" for group in choices if group.split("/")[0] == "sweeps"]
     source = files[0] if files else "command line"
-    return Grid(arms, axes, problems, choices["hydra/launcher"], source, hydra.launcher.get("workers"))
+    launcher, settings = choices["hydra/launcher"], OmegaConf.to_container(hydra.launcher, resolve=True)
+    problems += _misplaced(config_name, launcher, settings, multirun, arms)
+    return Grid(arms, axes, problems, launcher, source, settings)
+
+
+def _misplaced(
+    config_name: str, launcher: str, settings: Mapping[str, Any], multirun: bool, arms: Sequence[Arm]
+) -> list[str]:
+    """What is wrong with starting these arms by a launcher; Hydra itself runs a single one here, whatever launcher."""
+    if (config_name == "evaluate") != (launcher == "_in_process"):
+        return [f"hydra/launcher={launcher} cannot start {config_name}.py: leave it out."]
+    if not launcher.startswith(CLUSTER):
+        return []
+    if not multirun:
+        return [
+            f"hydra/launcher={launcher} queues jobs, and without -m the training would start on this machine: add -m, "
+            "or hydra/launcher=sequential to run it here."
+        ]
+    from tina.launch import rules
+
+    return rules.problems([arm.config for arm in arms], SlurmSettings(**settings))
 
 
 def _choices(override: Override) -> list[str]:
@@ -200,14 +228,14 @@ def _compose_arm(
         unknown = _unknown_keys(config, SCHEMAS[config_name])
         if unknown:
             return None, unknown
-        typed = to_typed(plain(config), SCHEMAS[config_name])
+        composed = typed(config, SCHEMAS[config_name])
     except COMPOSE_ERRORS as error:
         _, problems = _composable([*fixed, *choices], config_name)
         return None, problems or [_first_line(error)]
-    problems = checks.problems(typed)
-    values = asdict(typed)
+    problems = checks.problems(composed)
+    values = asdict(composed)
     digest, folder = ("", Path()) if problems else _place(values, config_name)
-    arm = Arm({key: value.split("=", 1)[1] for key, value in swept.items()}, values, digest, folder)
+    arm = Arm({key: value.split("=", 1)[1] for key, value in swept.items()}, composed, values, digest, folder)
     where = f" (at {', '.join(choices)})" if choices else ""
     return (None if problems else arm), [f"{problem}{where}" for problem in problems]
 
@@ -243,10 +271,10 @@ def schema_keys(schema: type) -> list[str]:
     """The dotted name of every key of a configuration."""
 
     def walk(schema: type, prefix: str) -> Iterable[str]:
-        for field in fields(schema):
-            yield prefix + field.name
-            if group := _group(field.type):
-                yield from walk(group, f"{prefix}{field.name}.")
+        for leaf in fields(schema):
+            yield prefix + leaf.name
+            if group := _group(leaf.type):
+                yield from walk(group, f"{prefix}{leaf.name}.")
 
     return list(walk(schema, ""))
 

@@ -1,12 +1,15 @@
 """What stands around a run: one process at a time in its folder, and an orderly end on a signal."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from tina.errors import UserError
 
@@ -14,8 +17,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """One process at a time in a run's folder. Raises UserError if another one is there, or it cannot be written."""
+def exclusive(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
+    """One process at a time in a run's folder. Raises UserError if another one is there, or it cannot be written.
+
+    `patience_s`: how long to wait for the other one's end, for example of a job that was moved to another node.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -24,11 +30,36 @@ def exclusive(folder: Path) -> Iterator[None]:
             f"The run's folder {folder} cannot be written ({error.strerror}): set paths.outputs."
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"Another process is at work in {folder}: wait for it, or stop it.") from error
+        deadline = time.monotonic() + patience_s
+        while not _locked(lock):
+            if time.monotonic() >= deadline:
+                raise UserError(f"Another process is at work in {folder}: wait for it, or stop it.")
+            time.sleep(0.5)
         yield
+
+
+def is_held(folder: Path) -> bool:
+    """Is a process of this machine, or one that shares its locks, at work in a run's folder?"""
+    try:
+        with (folder / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no such file, or no locks here: then nobody can tell
+        return False
+    return False
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise
+        print(f"{file.name}: this file system has no locks; start no second process on this run.", file=sys.stderr)
+    return True
 
 
 @contextlib.contextmanager
@@ -36,6 +67,8 @@ def signals_end_orderly() -> Iterator[None]:
     """SIGTERM and SIGINT unwind the stack, so that W&B and the records are closed; training has its own way to stop."""
 
     def leave(number: int, frame: object) -> None:
+        # A scheduler signals each process of a job, and so does whoever started them: once is enough.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sys.exit(128 + number)
 
     before = {number: signal.signal(number, leave) for number in SIGNALS}

@@ -23,6 +23,7 @@ NOT_IDENTITY = (
     "tracking",
     # evaluation and choice come after training and change nothing in it
     "benchmarks",
+    "evaluate",
     "selection.rule",
     "selection.benchmark",
     "selection.first_samples",

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from tina.configs import to_typed
 from tina.cost import WORST_RATIO, Forecast, Unknown, forecast
 from tina.gate import Arm
 from tina.progress import console
@@ -25,7 +24,7 @@ def show(arms: Sequence[Arm], title: str) -> None:
     total_steps = total_completions = total_tokens = 0
     forecasts = []
     for arm in arms:
-        config = to_typed(arm.config)
+        config = arm.typed
         steps, batch = config.schedule.max_steps, config.batch
         completions = steps * batch.completions_per_step
         tokens = completions * config.length.max_completion_tokens

@@ -140,8 +140,3 @@ def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
     """(trainable, all) parameters; tied weights count once."""
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return trainable, sum(p.numel() for p in model.parameters())
-
-
-def checkpoint_step(checkpoint: Path) -> int:
-    """120 for `checkpoint-120`."""
-    return int(checkpoint.name.rpartition("-")[2])

@@ -12,6 +12,7 @@ PIPE_WIDTH = 120
 
 console = Console(
     highlight=False,
+    markup=False,  # what is in brackets is a user's list, not a style
     soft_wrap=True,
     width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH,
 )
@@ -31,6 +32,14 @@ def metrics_line(metrics: Mapping[str, float]) -> str:
     """`accuracy 0.52  format 0.98  tokens 41` of TRL's metric names."""
     shown = [(name, metrics[key]) for key, name in SHOWN.items() if metrics.get(key) is not None]
     return "  ".join(f"{name} {value:.0f}" if name == "tokens" else f"{name} {value:.3f}" for name, value in shown)
+
+
+def in_words(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class Bar:

@@ -227,6 +227,13 @@ class Benchmarks:
 
 
 @dataclass
+class Evaluate:
+    after_train: bool = False
+    """On a cluster: evaluate in a job of its own that waits for the training, with other resources. Everywhere else
+    the training process does it anyway."""
+
+
+@dataclass
 class Selection:
     name: str = MISSING
     rule: str = "held_out"
@@ -298,6 +305,7 @@ class TrainConfig:
     rollout: Rollout = field(default_factory=Rollout)
     sampler: Sampler = field(default_factory=Sampler)
     benchmarks: Benchmarks = field(default_factory=Benchmarks)
+    evaluate: Evaluate = field(default_factory=Evaluate)
     selection: Selection = field(default_factory=Selection)
     tracking: Tracking = field(default_factory=Tracking)
     hardware: Hardware = field(default_factory=Hardware)

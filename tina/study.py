@@ -124,7 +124,8 @@ def grids(names: Sequence[str], overrides: Sequence[str]) -> list[Grid]:
 def run_study(names: Sequence[str], overrides: Sequence[str]) -> int:
     """Runs every arm of the sweeps that is not done, each once; the exit code, 0 if all are done in the end."""
     from tina import plan
-    from tina.launch import job, local
+    from tina.launch import job, local, slurm
+    from tina.launch.settings import CLUSTER, SlurmSettings
 
     checked = grids(names, overrides)
     arms = list({arm.digest: arm for grid in checked for arm in grid.arms}.values())
@@ -133,8 +134,6 @@ def run_study(names: Sequence[str], overrides: Sequence[str]) -> int:
             plan.show(grid.arms, f"Plan of {grid.source}")
         print(f"{len(arms)} different arms in all.")
         return 0
-    if checked[0].launcher not in ("local", "sequential"):
-        raise UserError(f"hydra/launcher={checked[0].launcher} cannot run a study yet: use local, sequential or plan.")
     for grid in checked:
         record_sweep(grid)
     jobs = [job.Job(arm.config, arm.digest, f"{arm.config['study']['name']}: {arm.label}") for arm in arms]
@@ -143,7 +142,10 @@ def run_study(names: Sequence[str], overrides: Sequence[str]) -> int:
     print(f"{len(jobs)} different arms in {len(checked)} ablations, {done} done before.", flush=True)
     if not waiting:
         return 0
-    workers = min(checked[0].workers or local.default_workers(waiting[0].config), len(waiting))
+    settings = checked[0].settings
+    if checked[0].launcher.startswith(CLUSTER):
+        return slurm.run(waiting, SlurmSettings(**settings))
+    workers = min(settings["workers"] or local.default_workers(waiting[0].config), len(waiting))
     codes = local.run_jobs(waiting, workers)
     print(f"{sum(code == 0 for code in codes)} of {len(codes)} arms done now; python analysis/tables.py shows them.")
     return 0 if not any(codes) else 1

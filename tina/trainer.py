@@ -4,6 +4,7 @@ What TRL 1.16 defaults to is pinned here where it differs from the paper (loss, 
 defaults move between versions.
 """
 
+import errno
 import math
 import shutil
 import signal
@@ -14,12 +15,15 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 
+from tina.checkpoint import broken_checkpoints, checkpoints, mark_whole, step_of
 from tina.data.problem import Problem
 from tina.errors import UserError
 from tina.grading import Grade as Verdict
 from tina.guards import SIGNALS
+from tina.history import Row, is_step
 from tina.launch.ranks import any_rank
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
@@ -35,6 +39,9 @@ from tina.schema import (
     gradient_accumulation_steps,
     horizon_steps,
 )
+
+FULL_BYTES = 16 * 2**20
+"""A disk with less than this left is taken to be full when a checkpoint cannot be saved."""
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]
 """Problem ids, golds and completions in; a verdict for each out."""
@@ -210,14 +217,51 @@ class StretchedTrainer(GRPOTrainer):
             # in sub-folders only: the trained one, beside them, would silently stay at its start.
             policy.load_adapter(resume_from_checkpoint, policy.active_adapters[0], is_trainable=True)
 
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """TRL's, with the completions that are still to be used, and a mark once every process has written its part."""
+        folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(model, trial)
+            if self._step % (self.args.steps_per_generation * self.num_iterations):
+                torch.save(self._buffered_inputs, folder / self._rollouts)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                mark_whole(folder)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise _not_saved(folder, error) from error
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """TRL's, and the completions that were still to be used: it would sample others in their place."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        self._step = step_of(Path(checkpoint)) * self.args.gradient_accumulation_steps
+        if (kept := Path(checkpoint) / self._rollouts).is_file():
+            self._buffered_inputs = torch.load(kept, map_location=self.args.device, weights_only=True)
+
+    @property
+    def _rollouts(self) -> str:
+        return f"rollouts_{self.accelerator.process_index}.pt"
+
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """No card for each checkpoint: one is written for what is exported."""
 
 
-class Progress(TrainerCallback):
-    """Shows the bar, and hands each step's metrics on to `log`."""
+def _not_saved(folder: Path, error: Exception) -> Exception:
+    """The error in words if the disk is full, which its own words often do not say; else as it is."""
+    free = shutil.disk_usage(folder.parent).free
+    if free > FULL_BYTES and getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    return UserError(
+        f"{folder} could not be saved, for the disk is full ({free / 2**20:.0f} MiB are left): make room, and the same "
+        "command goes on from the checkpoint before."
+    )
 
-    def __init__(self, title: str, log: Callable[[int, dict[str, float]], None]) -> None:
+
+class Progress(TrainerCallback):
+    """Shows the bar, and hands the row of each step on to `log`."""
+
+    def __init__(self, title: str, log: Callable[[Row], None]) -> None:
         self.title, self.log, self.bar = title, log, None
 
     def on_train_begin(self, args, state, control, **kwargs):
@@ -225,19 +269,19 @@ class Progress(TrainerCallback):
         self.bar.advance_to(state.global_step)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        metrics = {key: value for key, value in (logs or {}).items() if isinstance(value, int | float)}
-        if "reward" in metrics:  # the closing row of a run repeats totals only
-            self.log(state.global_step, metrics)
-            self.bar.advance_to(state.global_step, metrics_line(metrics))
+        if is_step(logs or {}):
+            self.log(state.log_history[-1])
+            self.bar.advance_to(state.global_step, metrics_line(logs))
 
     def on_train_end(self, args, state, control, **kwargs):
         self.bar.close()
 
 
 class OrderlyStop(TrainerCallback):
-    """On SIGINT or SIGTERM: finish the step, save a whole checkpoint, stop. A second signal ends at once.
+    """On SIGINT or SIGTERM: finish the step, save a whole checkpoint, stop. A second SIGINT ends at once.
 
-    Of several ranks all stop after the step at which the first of them has heard of it.
+    A second SIGTERM does not: a scheduler signals each process of a job, and so does whoever started them. Of several
+    ranks all stop after the step at which the first of them has heard of it.
     """
 
     def __init__(self) -> None:
@@ -248,9 +292,9 @@ class OrderlyStop(TrainerCallback):
         self.previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
     def _receive(self, number: int, frame: object) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = number
+        if self.received is not None and number == signal.SIGINT:
+            raise SystemExit(128 + number)
+        self.received = self.received or number
 
     def on_step_end(self, args, state, control, **kwargs):
         if any_rank(self.received is not None):
@@ -291,19 +335,15 @@ def build_trainer(
         raise UserError(f"TRL refuses this configuration: {error}") from error
 
 
-def checkpoints(output_dir: Path) -> list[Path]:
-    """The whole checkpoints of a run, by step; one without its trainer state was cut short and is left out."""
-    whole = [path for path in output_dir.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
-    return sorted(whole, key=lambda path: int(path.name.rpartition("-")[2]))
-
-
 def drop_unscheduled(output_dir: Path, schedule: Schedule, kept_steps: Collection[int]) -> None:
-    """Removes the checkpoints that only served to go on from after a stop, or for a turn that was none after all.
+    """Removes the checkpoints that only served to go on from after a stop, or for a turn that was none after all, and
+    what a kill left of one.
 
     What a run is evaluated and chosen on must not depend on where it happened to be interrupted. `kept_steps`: off the
     schedule's grid, but of the run itself: its last step, its transition.
     """
-    for path in checkpoints(output_dir):
-        step = int(path.name.rpartition("-")[2])
-        if step % schedule.save_every and step not in kept_steps:
-            shutil.rmtree(path)
+    unscheduled = [
+        path for step, path in checkpoints(output_dir).items() if step % schedule.save_every and step not in kept_steps
+    ]
+    for path in [*unscheduled, *broken_checkpoints(output_dir)]:
+        shutil.rmtree(path)

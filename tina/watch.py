@@ -9,6 +9,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tina.dynamics import OnlineDecision, TurnWatch, watched
+from tina.history import Row, is_sampled, is_step
 from tina.progress import console
 from tina.schema import TrainConfig, stop_after_steps
 
@@ -28,21 +29,22 @@ class TransitionWatch(TrainerCallback):
         self.config, self.log = config, log
         self.watch = watch_of(config, [])
 
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.watch = watch_of(self.config, [row for row in state.log_history if "reward" in row])
+    def see(self, row: Row) -> None:
+        """Takes the row of a step; of a run that goes on, first those that it logged before."""
+        if is_sampled(row) and (found := self.watch.see(row)) is not None:
+            self.log(int(row["step"]), logged(found))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         # On the log and not on the step's end, since that comes before: the row must be there, and so must it be in the
         # state that is saved with the checkpoint.
-        if "reward" not in (logs or {}):
+        if not is_step(logs or {}):
             return
         watch, began = self.watch, self.watch.began
-        if (found := watch.see(state.log_history[-1])) is not None:
-            self.log(state.global_step, logged(found))
-            if watch.began is not None and began is None:
-                control.should_save = True
-            if watch.told == state.global_step:
-                console.print(told(watch))
+        self.see(state.log_history[-1])
+        if watch.began is not None and began is None:
+            control.should_save = True
+        if watch.told == state.global_step:
+            console.print(told(watch))
         if state.global_step >= watch.end(stop_after_steps(self.config.selection)):
             control.should_save = True
             control.should_training_stop = True

@@ -62,8 +62,10 @@ def _files_by_run(root: Path) -> dict[str, list[Path]]:
     """The `.wandb` files of each run below `root` by the run's id, each once (`latest-run` is a link to one)."""
     found = defaultdict(list)
     for folder, folders, files in os.walk(root):
-        if match := RUN_FOLDER.fullmatch(Path(folder).name):
-            found[match[2]] += sorted(Path(folder, name) for name in files if name.endswith(".wandb"))
+        if RUN_FOLDER.fullmatch(Path(folder).name):
+            # By the file's name: the second folder of a run within a second has a number behind the id.
+            for path in (Path(folder, name) for name in files if name.endswith(".wandb")):
+                found[path.stem.removeprefix("run-")].append(path)
             folders.clear()
     found = {run_id: sorted(paths) for run_id, paths in sorted(found.items()) if paths}
     if not found:

@@ -33,7 +33,7 @@ def run_evaluation(config: EvaluateConfig) -> dict[int, dict[str, float]]:
 def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
     config, run = request.config, request.run
     for broken in run.broken if run else []:
-        console.print(f"{broken} is half-written (no trainer_state.json) and left out.")
+        console.print(f"{broken} is half-written and left out.")
     tokenizer = policy.load_tokenizer(config.model)
     evaluator = runner.make_evaluator(config, tokenizer, grader)
     if not evaluator.tasks:

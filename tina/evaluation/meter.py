@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from tina.evaluation.records import Record
-from tina.progress import Bar
+from tina.progress import Bar, in_words
 
 
 class Meter:
@@ -31,11 +31,3 @@ class Meter:
 
     def close(self) -> None:
         self.bar.close()
-
-
-def in_words(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from omegaconf.errors import OmegaConfBaseException
 
-from tina import configs, identity
+from tina import checkpoint, configs, identity
 from tina.errors import UserError
 from tina.schema import TrainConfig
 
@@ -46,9 +46,8 @@ def open_run(folder: str | Path) -> RunFolder:
     except (yaml.YAMLError, OmegaConfBaseException, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path / 'config.yaml'} is no configuration of this version ({reason}).") from error
-    found = sorted((path / "checkpoints").glob("checkpoint-*"), key=_step)
-    whole = {_step(checkpoint): checkpoint for checkpoint in found if (checkpoint / "trainer_state.json").is_file()}
-    broken = [checkpoint for checkpoint in found if _step(checkpoint) not in whole]
+    whole = checkpoint.checkpoints(path / "checkpoints")
+    broken = checkpoint.broken_checkpoints(path / "checkpoints")
     if not whole:
         half = f", only half-written ones ({', '.join(c.name for c in broken)})" if broken else ""
         raise UserError(f"run={folder} has no checkpoint{half}: the same train command goes on with the run.")
@@ -56,11 +55,6 @@ def open_run(folder: str | Path) -> RunFolder:
     summary = json.loads(told.read_text()) if told.is_file() else None
     digest = summary["digest"] if summary else identity.digest(asdict(config))
     return RunFolder(path, config, digest, whole, broken, summary)
-
-
-def _step(checkpoint: Path) -> int:
-    number = checkpoint.name.rpartition("-")[2]
-    return int(number) if number.isdigit() else -1
 
 
 def select_steps(run: RunFolder, wanted: str | int | list[int]) -> list[int]:
@@ -76,7 +70,7 @@ def select_steps(run: RunFolder, wanted: str | int | list[int]) -> list[int]:
     if not isinstance(numbers, list) or not numbers or not all(type(number) is int for number in numbers):
         raise UserError(f"checkpoints={wanted} is not known: it takes {', '.join(NAMED_STEPS)}, or a list of steps.")
     if missing := [number for number in numbers if number not in steps]:
-        half = " (half-written)" if any(_step(path) in missing for path in run.broken) else ""
+        half = " (half-written)" if any(checkpoint.step_of(path) in missing for path in run.broken) else ""
         raise UserError(
             f"{run.path.name} has no whole checkpoint at step {', '.join(map(str, missing))}{half}: "
             f"it has {', '.join(map(str, steps))}."

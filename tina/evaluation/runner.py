@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import wandb
-
 from tina import tracking
 from tina.evaluation import records
 from tina.evaluation.records import Record
@@ -238,7 +236,7 @@ def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -
         config=config,
     )
     rows = [[getattr(record, column) for column in TABLE_COLUMNS] for record in found]
-    table = wandb.Table(columns=TABLE_COLUMNS, data=rows)
-    run.log({f"eval/{key}": value for key, value in measured.items()} | {"problems": table})
+    table = tracking.Rows("problems", TABLE_COLUMNS, rows)
+    run.log({f"eval/{key}": value for key, value in measured.items()}, table)
     run.finish()
     records.write_whole(done, {"id": run_id, **config, "scores": measured})

@@ -32,13 +32,14 @@ class Job:
     def done(self) -> bool:
         return (self.folder / "summary.json").exists()
 
-    def prepare(self) -> list[str]:
-        """Writes the configuration into the run's folder; the command that runs it."""
+    def prepare(self, *flags: str) -> list[str]:
+        """Writes the configuration into the run's folder; the command that runs it (`tina.experiment` has the flags).
+
+        The configuration is replaced, never half written: a job of the same run may be reading it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "config.yaml"
-        path.write_text(yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
-        return [sys.executable, "-m", "tina.experiment", str(path), self.digest]
-
-
-def job_of(config: Mapping[str, Any], label: str) -> Job:
-    return Job(config, identity.digest(config), label)
+        draft = path.with_suffix(".tmp")
+        draft.write_text(yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
+        draft.replace(path)
+        return [sys.executable, "-m", "tina.experiment", str(path), self.digest, *flags]

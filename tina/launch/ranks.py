@@ -1,7 +1,8 @@
 """The processes of one run: each holds a copy of the policy and takes a share of every batch (DDP).
 
-They are started here, for the GPU and the CPU alike, and not by torchrun or accelerate: their agent kills a rank 30 s
-after a signal, which is too short to end a step and to save it.
+They are started here, for the GPU and the CPU alike, and not by torchrun (which accelerate's launcher uses, too). Its
+agent answers a signal, and a run that ends orderly after one, with a traceback and exit code 1, so that nobody could
+tell a run that saved and ended from one that failed.
 """
 
 import contextlib
@@ -11,11 +12,24 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from tina.guards import SIGNALS
 
 GRACE_SECONDS = 60
 """What the other ranks are given to end once one of them has failed: they wait for it in vain."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """This machine among those that a run has its processes on, and where they all meet."""
+
+    nodes: int = 1
+    node: int = 0
+    address: str = "127.0.0.1"
+    port: int | None = None
+    """Any free one unless set."""
 
 
 def rank() -> int:
@@ -28,23 +42,43 @@ def inside() -> bool:
     return "RANK" in os.environ
 
 
-def run_ranks(command: Sequence[str], processes: int, threads: int | None) -> int:
-    """Runs `command` in so many processes that find each other through torch.distributed's variables.
+def run_ranks(
+    command: Sequence[str], processes: int, threads: int | None, place: Place | None = None, log: Path | None = None
+) -> int:
+    """Runs `command` in so many processes over all nodes, of which this one starts its share; one alone is no rank.
 
-    Each has `threads` CPU threads, or its share of the cores. Returns 0 if all ended well, else the code of the first
-    that did not. A signal is passed on to every rank; only rank 0 writes to standard output.
+    They find each other through torch.distributed's variables. Each has `threads` CPU threads, or its share of the
+    cores. What they say is added to `log`, or goes to our own output; of standard output only rank 0's is kept. A
+    signal is passed on to every rank. Returns 0 if all ended well, else the code of the first that did not.
     """
+    place = place or Place()
+    here = processes // place.nodes
+    shared = {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // here)}
+    if processes > 1:
+        shared |= {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": here}
+        shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": place.port or _free_port()}
     ranks: list[subprocess.Popen] = []
-    with _signals_passed_on(ranks):
-        shared = {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
-        shared |= {"MASTER_PORT": _free_port()}
-        shared |= {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // processes)}
-        for number in range(processes):
-            own = {key: str(value) for key, value in (shared | {"RANK": number, "LOCAL_RANK": number}).items()}
-            quiet = subprocess.DEVNULL if number else None
-            # A group of its own: Ctrl-C reaches it once, from us, and not from the terminal as well.
-            ranks.append(subprocess.Popen(command, env=os.environ | own, stdout=quiet, process_group=0))
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("ab")) if log else None
+        stack.enter_context(_signals_passed_on(ranks))
+        for local in range(here):
+            number = place.node * here + local
+            own = {"RANK": number, "LOCAL_RANK": local} if processes > 1 else {}
+            process = subprocess.Popen(
+                command,
+                env=os.environ | {key: str(value) for key, value in (shared | own).items()},
+                stdout=subprocess.DEVNULL if number else output,
+                stderr=output,
+                process_group=0,  # of its own: Ctrl-C reaches it once, from us, and not from the terminal as well
+                preexec_fn=_ignore_the_schedulers_signal,
+            )
+            ranks.append(process)
         return _wait(ranks)
+
+
+def _ignore_the_schedulers_signal() -> None:
+    """SLURM sends a job's warning to all its processes, and a process that does not know it would end at once."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
 
 def leave(engine_stays: bool) -> None:

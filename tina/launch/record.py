@@ -1,0 +1,65 @@
+"""What was asked of a scheduler for a run, and what came of it: a line each in `jobs.jsonl` of the run's folder.
+
+The run itself says how far it is in `progress.json`. Both are for people and for `tina.status`: no run depends on them.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+JOBS = "jobs.jsonl"
+PROGRESS = "progress.json"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job that was queued for a run, and how often it was started."""
+
+    job: str
+    """SLURM's id, `12_3` of an array."""
+    phase: str
+    """`train`, `evaluate`, or `all` for both in one job."""
+    log: str
+    """Where the scheduler writes what the job says before and after the run speaks."""
+    starts: int = 0
+    code: int | None = None
+    """The exit code that its last start ended with, if one did."""
+
+
+def add(folder: Path, **facts: Any) -> None:
+    """Adds a line; lines of one write do not mix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / JOBS).open("a") as file:
+        file.write(json.dumps(facts | {"time": time.time()}) + "\n")
+
+
+def submissions(folder: Path) -> list[Submission]:
+    """Every job that was queued for a run, oldest first."""
+    path = folder / JOBS
+    found: dict[str, Submission] = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        told = json.loads(line)
+        job = told["job"]
+        if told["event"] == "submitted":
+            found[job] = Submission(job, told["phase"], told["log"])
+        elif job in found and told["event"] == "started":
+            found[job] = replace(found[job], starts=found[job].starts + 1, code=None)
+        elif job in found:
+            found[job] = replace(found[job], code=told["code"])
+    return list(found.values())
+
+
+def write_progress(folder: Path, **facts: Any) -> None:
+    """How far a run is: steps done, in total, and seconds of the last one; there whole or not at all."""
+    draft = folder / f"{PROGRESS}.tmp"
+    draft.write_text(json.dumps(facts | {"time": time.time()}))
+    draft.replace(folder / PROGRESS)
+
+
+def progress(folder: Path) -> Mapping[str, Any] | None:
+    """What `write_progress` said last."""
+    path = folder / PROGRESS
+    return json.loads(path.read_text()) if path.exists() else None

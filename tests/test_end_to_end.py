@@ -116,7 +116,7 @@ def evaluated(outputs: Path) -> pd.DataFrame:
 def test_a_run_that_is_stopped_ends_orderly_and_goes_on_exactly(sweep: Path, tmp_path: Path, number: int) -> None:
     arguments = ["lora.rank=8", f"paths.outputs={tmp_path}", *SHORT]
     process = start("train.py", *arguments)
-    interrupt_after(process, lambda: bool(list(tmp_path.rglob("trainer_state.json"))), number)
+    interrupt_after(process, lambda: bool(list(tmp_path.rglob("whole.json"))), number)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + number, out + err
     assert "Traceback" not in err

@@ -45,7 +45,7 @@ def test_one_process_writes_and_both_train(whole: Path) -> None:
 
 def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: Path) -> None:
     process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
-    interrupt_after(process, lambda: bool(list(tmp_path.rglob("trainer_state.json"))))
+    interrupt_after(process, lambda: bool(list(tmp_path.rglob("whole.json"))))
     out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM, out + err
     assert "the same command goes on from there" in out
@@ -59,7 +59,7 @@ def test_a_killed_rank_ends_the_run_which_goes_on_exactly(whole: Path, tmp_path:
     process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
 
     def kill_rank_1() -> bool:
-        if not list(tmp_path.rglob("trainer_state.json")):
+        if not list(tmp_path.rglob("whole.json")):
             return False
         os.kill(_rank(process.pid, 1), signal.SIGKILL)
         return True

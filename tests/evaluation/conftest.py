@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tina import configs, gate
+from tina.checkpoint import mark_whole
 
 STEPS = (2, 4, 6)
 LOGGED = {
@@ -36,6 +37,7 @@ def run_folder(folder: Path, *overrides: str) -> Path:
         checkpoint = folder / "checkpoints" / f"checkpoint-{step}"
         checkpoint.mkdir(parents=True)
         (checkpoint / "trainer_state.json").write_text("{}")
+        mark_whole(checkpoint)
     return folder
 
 
@@ -55,6 +57,7 @@ def with_adapters(folder: Path) -> Path:
                 parameter.data.normal_(0, 0.02, generator=generator)
         model.save_pretrained(checkpoint)
         policy.load_tokenizer(run.config.model).save_pretrained(checkpoint)
+        mark_whole(checkpoint)
     return folder
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from analysis import runs
 from tests.conftest import ROOT, SHORT, environment, interrupt_after, run, start
+from tina.checkpoint import mark_whole
 from tina.evaluation import records
 
 FEW = ["benchmarks.problems=12", "benchmarks.max_new_tokens=24", "benchmarks.sequences=6"]
@@ -161,6 +162,7 @@ def test_chat_answers_with_the_adapter_on_and_off(own_run: Path) -> None:
     weights = own_run / "checkpoints" / "checkpoint-4" / "adapter_model.safetensors"
     louder = {k: v * (40 if "lora_B" in k else 1) for k, v in load_file(weights).items()}  # four steps change no word
     save_file(louder, weights)
+    mark_whole(weights.parent)
     settings = [f"run={own_run}", "temperature=0", "max_new_tokens=16"]
     done = module("tina.chat", *settings, "--base", "Compute 3+5-2+7")
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,6 @@ from tests.evaluation.conftest import run_folder
 from tina import configs, gate
 from tina.evaluation.request import Request, resolve
 from tina.evaluation.run_folder import open_run, select_steps
-from tina.schema import EvaluateConfig
 
 configs.register()
 
@@ -25,7 +24,7 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
 
 def request_of(*overrides: str) -> Request:
     (arm,) = gate.check(overrides, False, "evaluate").arms
-    return resolve(configs.to_typed(arm.config, EvaluateConfig))
+    return resolve(arm.typed)
 
 
 @pytest.fixture

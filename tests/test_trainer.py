@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tina import configs, gate
+from tina import configs, gate, trainer, trainer_fields
 from tina.configs import to_typed
 from tina.policy import lora_config
 from tina.schema import TrainConfig
@@ -80,3 +80,12 @@ def test_the_batch_is_split_into_forward_passes(tmp_path: Path) -> None:
     arguments = grpo_config(composed("batch.completions_per_forward=16"), tmp_path)
     assert (arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps) == (16, 4)
     assert arguments.generation_batch_size == 64
+
+
+def test_what_the_suite_sets_cannot_be_set_behind_its_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "GRPOConfig", dict)
+    ours = trainer.grpo_config(composed(), tmp_path).keys()
+    defaults = {"ddp_find_unused_parameters", "gradient_checkpointing_kwargs", "optim", "use_bias_correction_kl"}
+    defaults |= {"vllm_importance_sampling_correction", "dataloader_pin_memory"}
+    assert {name for name in ours if trainer_fields.problem(name) is None} == defaults
+    assert trainer_fields.known() >= ours | trainer_fields.OWNED_BY_US.keys() | trainer_fields.RELIED_ON.keys()

@@ -155,8 +155,8 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-# A requeued job waits until its old credential has expired.
-AuthInfo=socket={here}/munge/socket,cred_expire=2
+# A requeued job waits until its old credential has expired; 5 seconds are the least that SLURM takes.
+AuthInfo=socket={here}/munge/socket,cred_expire=5
 SlurmctldPort={PORT}
 SlurmctldPidFile={here}/run/slurmctld.pid
 SlurmctldLogFile={here}/log/slurmctld.log

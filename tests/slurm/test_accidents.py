@@ -206,7 +206,7 @@ def test_status_follows(first: dict) -> None:
 def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Two arms that meet their time limit, one of them on a node that goes down; a launcher that is killed."""
     outputs = tmp_path_factory.mktemp("second")
-    limits = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=45"]
+    limits = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30"]
     arguments = [*ARMS, swept((4, 8)), *ON_SLURM, *limits, f"paths.outputs={outputs}"]
     launcher = start("train.py", *arguments)
     wait(lambda: steps_of(outputs, 8) >= 1, "an arm trains")

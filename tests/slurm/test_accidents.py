@@ -72,6 +72,12 @@ def processes_of(folder: Path) -> list[int]:
     return found
 
 
+def is_asked_to_end(process: int) -> bool:
+    """Has a process that is stopped been sent SIGTERM?"""
+    pending = re.search(r"^ShdPnd:\s*(\w+)$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return bool(int(pending[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def accounted(cluster: Cluster, job: str) -> list[str]:
     """The state of every start of a job that is over, as sacct has them; the accounting is a moment behind."""
 
@@ -204,10 +210,9 @@ def test_status_follows(first: dict) -> None:
 
 @pytest.fixture(scope="module")
 def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Two arms that meet their time limit, one of them on a node that goes down; a launcher that is killed."""
+    """Two arms whose launcher is killed and whose node goes down; then one of them meets its time limit."""
     outputs = tmp_path_factory.mktemp("second")
-    limits = ["hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30"]
-    arguments = [*ARMS, swept((4, 8)), *ON_SLURM, *limits, f"paths.outputs={outputs}"]
+    arguments = [*ARMS, swept((4, 8)), *ON_SLURM, "hydra.launcher.signal_delay_s=100", f"paths.outputs={outputs}"]
     launcher = start("train.py", *arguments)
     wait(lambda: steps_of(outputs, 8) >= 1, "an arm trains")
     launcher.send_signal(signal.SIGKILL)
@@ -218,6 +223,21 @@ def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     wait(lambda: not processes_of(folder_of(outputs, 8)), "the node's processes end")
     cluster.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)  # it may have come back itself
+    limited = folder_of(outputs, 4)
+    wait(lambda: record.submissions(limited)[-1].starts == 2, "the arm is started again")
+    before = steps_of(outputs, 4)
+    wait(lambda: steps_of(outputs, 4) > before, "it goes on")
+    # SLURM looks at time limits twice a minute, and the run would be done by then. A limit that is short from the start
+    # could be met before the first step.
+    held = processes_of(limited)
+    for process in held:
+        os.kill(process, signal.SIGSTOP)
+    cluster.run("scontrol", "update", f"jobid={seen['jobs'][4]}", "timelimit=2")
+    wait(lambda: all(is_asked_to_end(process) for process in held), "it is told of its limit")
+    for process in held:
+        os.kill(process, signal.SIGCONT)
+    wait(lambda: record.submissions(limited)[-1].code is not None, "it ends before its limit")
+    cluster.run("scontrol", "update", f"jobid={seen['jobs'][4]}", "timelimit=60")
     done = finished(again)
     seen |= {"code": done.returncode, "out": done.stdout, "err": done.stderr}
     seen["accounted"] = {rank: accounted(cluster, job) for rank, job in seen["jobs"].items()}
@@ -235,10 +255,21 @@ def test_a_launcher_that_was_killed_is_taken_up_again(second: dict, undisturbed:
 
 
 def test_a_time_limit_and_a_lost_node_are_starts_of_one_job(second: dict) -> None:
+    assert len(second["accounted"][4]) == 3, second["accounted"]
+    assert second["accounted"][8][0] == "NODE_FAIL"
     for rank in (4, 8):
         assert len(second["accounted"][rank]) >= 2, second["accounted"]
         assert second["accounted"][rank][-1] == "COMPLETED"
         assert record.submissions(folder_of(second["outputs"], rank))[-1].starts == len(second["accounted"][rank])
+
+
+def test_two_nodes_train_what_one_does(cluster: Cluster, undisturbed: Path, tmp_path: Path) -> None:
+    """One rank on each of two nodes. Both are this host: nothing is said about a network between them."""
+    done = run("train.py", *ARMS, swept((4,)), *ON_SLURM, "hydra.launcher.nodes=2", f"paths.outputs={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert training_metrics(folder_of(tmp_path, 4)) == training_metrics(folder_of(undisturbed, 4))
+    nodes = cluster.run("sacct", "-n", "-X", "-j", job_of(tmp_path, 4), "-o", "NNodes")
+    assert nodes.split() == ["2"]
 
 
 def test_an_arm_that_cannot_be_trained_fails_and_takes_no_other_with_it(cluster: Cluster, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 A file is a 7-byte header, then blocks of 32 KiB in the framing of LevelDB's log: chunks of `crc32 (4) | length (2) |
 type (1) | data`, a record being one chunk (type 1) or a first, middle and last one (2, 3, 4). The data is the protobuf
 message `Record` of `wandb/proto/wandb_internal.proto`, whose field numbers stand below; importing W&B for them would
-take longer than reading. A chunk whose checksum is wrong is never used, so what was not logged cannot come out.
+take longer than reading. A chunk whose checksum is wrong is never used, nor is a record of several chunks that do not
+belong together: every record is numbered and says its length. So what was not logged cannot come out.
 
 What is left out: values that were only put into `run.summary` (every logged row repeats itself there, which would
 double the work), console output, system metrics, artifacts.
@@ -28,13 +29,14 @@ BLOCK_BYTES = 32 * 1024
 CHUNK_HEADER = struct.Struct("<IHB")
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 LOST, CUT = -1, -2
+LARGEST_STEP = 2**53
 CRC_OF_TYPE = {kind: zlib.crc32(bytes([kind])) for kind in (FULL, FIRST, MIDDLE, LAST)}
 
 # History rows are nearly all of a file, and decoding them as messages takes twice the time of these patterns. They are
 # exact: JSON text and metric names hold no control characters, so each match ends where the next item begins.
 VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
 KEY = rb"[\x0a\x12]" + VARINT + rb"([^\x00-\x1f]+)"
-RECORD = re.compile(rb"(?:\x08" + VARINT + rb")?(" + VARINT + rb")" + VARINT, re.DOTALL)
+RECORD = re.compile(rb"(?:\x08(" + VARINT + rb"))?(" + VARINT + rb")(" + VARINT + rb")", re.DOTALL)
 ITEM = re.compile(
     rb"\x0a" + VARINT + rb"((?:" + KEY.replace(b"(", b"(?:") + rb")+)\x82\x01" + VARINT + rb"([^\x00-\x1f]*)", re.DOTALL
 )
@@ -71,33 +73,88 @@ class Segment:
     damage: list[str] = field(default_factory=list)
 
 
-def read_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
-    """The records of a file that are whole, in order; what is not is told in `damage`, in words."""
+def read_records(data: bytes, damage: list[str]) -> Iterator[tuple[bytes, bool]]:
+    """What the framing says are records, in order, each with whether it was joined from several chunks.
+
+    What is lost is told in `damage`, in words.
+    """
     if not data.startswith(FILE_HEADER):
         damage.append("the file header is not W&B's" if data else "the file is empty")
     parts: list[bytes] | None = None
-    lost_bytes = lost_stretches = 0
+    lost_bytes = lost_stretches = orphans = 0
     in_lost = False
     for kind, chunk in _chunks(data):
         if kind in (LOST, CUT):
             lost_stretches += kind == LOST and not in_lost
             lost_bytes += len(chunk) if kind == LOST else 0
+            orphans += parts is not None and kind == LOST
             in_lost, parts = True, [] if kind == CUT else None
             continue
         in_lost = False
-        if kind == FULL:
-            yield chunk
-        elif kind == FIRST:
-            parts = [chunk]
-        elif parts is not None:
+        if kind in (FULL, FIRST):
+            orphans += parts is not None
+            parts = [chunk] if kind == FIRST else None
+            if kind == FULL:
+                yield chunk, False
+        elif parts is None:
+            orphans += 1
+        else:
             parts.append(chunk)
             if kind == LAST:
-                yield b"".join(parts)
+                yield b"".join(parts), True
                 parts = None
+    if orphans:
+        damage.append(f"{orphans} parts of records were without the others")
     if lost_stretches:
         damage.append(f"{lost_bytes} damaged bytes in {lost_stretches} places were skipped")
     if parts is not None:
         damage.append("the file ends in the middle of a record (cut off, or still being written)")
+
+
+def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
+    """The records that were written as they stand there, in the order of their numbers, each once."""
+    last = missing = misplaced = mixed = 0
+    held: bytes | None = None  # a joined record is believed if the next number follows: its parts may be of two records
+    for record, joined in read_records(data, damage):
+        number = _number(record)
+        if held is not None and number == last + 1:
+            yield held
+        else:
+            mixed += held is not None
+        held = None
+        if number is None:
+            mixed += 1
+        elif number <= last:
+            misplaced += 1
+        else:
+            missing += number - last - 1
+            last = number
+            if joined:
+                held = record
+            else:
+                yield record
+    if held is not None:
+        yield held
+    counts = {"are missing": missing, "in a wrong place were left out": misplaced, "made of two were left out": mixed}
+    damage += [f"{count} records {what}" for what, count in counts.items() if count]
+
+
+def _number(record: bytes) -> int | None:
+    """The number of a record whose content ends where it says; None for one that is no whole record."""
+    head = RECORD.match(record)
+    if not head or head[1] is None:
+        return None
+    if head.end() + _integer(head[3]) != len(record):  # not the common case of one content and nothing behind it
+        try:
+            for _ in _fields(record):
+                pass
+        except (ValueError, IndexError):
+            return None
+    return _integer(head[1])
+
+
+def _integer(varint: bytes) -> int:
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -136,16 +193,23 @@ def read_segment(path: Path, wanted: Callable[[str], bool] = lambda metric: True
     segment = Segment(path)
     columns: dict[bytes, tuple[array, array] | None] = {}
     last: dict[bytes, bytes] = {}
-    for record in read_records(path.read_bytes(), segment.damage):
+    odd_steps = odd_records = 0
+    for record in whole_records(path.read_bytes(), segment.damage):
         head = RECORD.match(record)
-        tag = head[1] if head else b""
-        if tag == HISTORY:
+        if head[2] == HISTORY:
             row = dict(ITEM.findall(record, head.end()))
             last.update(row)
-            _add_row(row, columns, segment.series, wanted)
-        elif tag != SUMMARY:
-            for number, message in _fields(record):
-                _add_record(number, message, segment)
+            odd_steps += not _add_row(row, columns, segment.series, wanted)
+        elif head[2] != SUMMARY:
+            try:
+                for number, message in _fields(record):
+                    _add_record(number, message, segment)
+            except (ValueError, IndexError, KeyError):  # of another version of W&B, or of no version
+                odd_records += 1
+    if odd_steps:
+        segment.damage.append(f"{odd_steps} rows were left out: their {STEP} is no step")
+    if odd_records:
+        segment.damage.append(f"{odd_records} records were not understood")
     segment.series = {metric: column for metric, column in segment.series.items() if column[0]}
     segment.last = {_name(key): json.loads(value) for key, value in last.items()}
     return segment
@@ -161,11 +225,13 @@ def _add_row(
     columns: dict[bytes, tuple[array, array] | None],
     series: dict[str, tuple[array, array]],
     wanted: Callable[[str], bool],
-) -> None:
-    """Appends the numbers of a history row that has a training step to their series."""
-    step = row.get(STEP_KEY)
+) -> bool:
+    """Appends the numbers of a history row that has a training step to their series; False if its step is none."""
+    if (text := row.get(STEP_KEY)) is None:
+        return True
+    step = _step(text)
     if step is None:
-        return
+        return False
     for key, text in row.items():
         if key not in columns:
             name = _name(key)
@@ -177,12 +243,24 @@ def _add_row(
             value = float(text)
         except ValueError:  # a string, a list, true or null: no number to plot; `last` has it
             continue
-        column[0].append(int(float(step)))
+        column[0].append(step)
         column[1].append(value)
+    return True
+
+
+def _step(text: bytes) -> int | None:
+    try:
+        step = float(text)
+    except ValueError:
+        return None
+    return int(step) if 0 <= step < LARGEST_STEP else None
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """(field number, value) of a protobuf message: an integer, or the bytes of a string or an inner message."""
+    """(field number, value) of a protobuf message: an integer, or the bytes of a string or an inner message.
+
+    Raises ValueError or IndexError if it is none.
+    """
     position = 0
 
     def varint() -> int:
@@ -201,9 +279,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
         if wire_type == 0:
             yield number, varint()
             continue
+        if wire_type not in (1, 2, 5):
+            raise ValueError(f"no wire type of protobuf: {wire_type}")
         length = {1: 8, 5: 4}.get(wire_type) or varint()
-        yield number, message[position : position + length]
         position += length
+        if position > len(message):
+            raise ValueError("a field ends behind its message")
+        yield number, message[position - length : position]
 
 
 def _add_record(number: int, message: bytes, segment: Segment) -> None:

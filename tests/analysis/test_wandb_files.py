@@ -117,7 +117,7 @@ def test_records_of_any_size_come_out_as_they_went_in(sizes: list[tuple[int, int
     """Sizes around multiples of a block: splits at every place, and ends of blocks too short for a header."""
     records = [random.Random(off).randbytes(max(0, n * BLOCK_BYTES + off)) for n, off in [*sizes, (0, 1)]]
     damage: list[str] = []
-    assert list(read_records(framed(records), damage)) == records and damage == []
+    assert [record for record, _ in read_records(framed(records), damage)] == records and damage == []
 
 
 def test_rows_without_a_training_step_are_no_series_but_are_known(nasty_file: Path) -> None:
@@ -200,6 +200,40 @@ def test_random_corruption_never_crashes_and_never_yields_what_was_not_logged(na
     assert told > 1900  # all but the few cuts that fall between two records
 
 
+@pytest.fixture(scope="module")
+def even_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of one length, so that the halves of two of them fit together when blocks are lost."""
+    run = start(tmp_path_factory.mktemp("even"), id="nasty", group="g", job_type="train", config=config_of())
+    for step in range(1000, 2000):
+        run.log({STEP: step} | {f"train/{name}": step + place * 10_000 for place, name in enumerate("abcdefgh")})
+    return finish(run, exit_code=3)
+
+
+def test_blocks_that_are_lost_doubled_or_exchanged_are_told_and_yield_nothing_new(
+    even_file: Path, tmp_path: Path
+) -> None:
+    dice, copy = random.Random(2), tmp_path / "run-copy.wandb"
+    original, logged = even_file.read_bytes(), logged_by(even_file)
+    blocks = [original[at : at + BLOCK_BYTES] for at in range(0, len(original), BLOCK_BYTES)]
+    assert len(blocks) > 8
+    for _ in range(200):
+        found = list(blocks)
+        one, other = sorted(dice.sample(range(1, len(blocks) - 1), 2))
+        kind = dice.choice(["lost", "doubled", "exchanged", "two lost"])
+        if kind == "exchanged":
+            found[one], found[other] = found[other], found[one]
+        elif kind == "doubled":
+            found.insert(other, found[one])
+        else:
+            del found[one]
+            if kind == "two lost":
+                del found[other - 1]
+        copy.write_bytes(b"".join(found))
+        segment = read_segment(copy)
+        assert_only_logged(segment, logged)
+        assert segment.damage, kind
+
+
 def test_a_damaged_record_costs_only_itself_and_is_said(tmp_path: Path) -> None:
     path = train_run(tmp_path, "0" * 16, config_of(), steps=range(1, 40))
     data = bytearray(path.read_bytes())
@@ -208,7 +242,8 @@ def test_a_damaged_record_costs_only_itself_and_is_said(tmp_path: Path) -> None:
     path.write_bytes(data)
     segment = read_segment(path)
     assert sum(len(column[0]) for column in segment.series.values()) >= 2 * 39 - 2
-    assert len(segment.damage) == 1 and "damaged bytes in 1 places" in segment.damage[0]
+    assert "damaged bytes in 1 places" in segment.damage[0]
+    assert segment.damage[1:] == ["1 records are missing"]
 
 
 def test_a_cut_off_file_gives_its_rows_and_says_so(tmp_path: Path) -> None:

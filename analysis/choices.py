@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from analysis.arms import by_problem
+from analysis.checked import is_number
 from analysis.columns import number, plain
 from analysis.evaluations import Evaluation, Missing, Row, facts_of, reported
-from analysis.pictures import is_number
 from analysis.render import Column, Table
 from analysis.results import candidates
 from tina.statistics import paired_difference

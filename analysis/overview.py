@@ -43,12 +43,12 @@ class Overview:
         return [arm for arms in self.arms.values() for arm in arms]
 
 
-def overview(logs: Logs, selection: str = "logged", memory: Path | None = None) -> Overview:
+def overview(logs: Logs, checkpoint: str = "logged", memory: Path | None = None) -> Overview:
     """What follows from the logs; `memory` is a file that keeps what was found out about curves.
 
     Raises UserError if there is neither a training run, nor a study, nor a model's evaluation.
     """
-    rows, manifests, evaluated = train_rows(logs, selection), study_manifests(logs), evaluations(logs)
+    rows, manifests, evaluated = train_rows(logs, checkpoint), study_manifests(logs), evaluations(logs)
     baselines = baseline_rows(logs, evaluated, [row["run"] for row in rows])
     if not rows and not manifests and not baselines:
         raise UserError(
@@ -69,7 +69,7 @@ def load_overview(chosen: Mapping[str, Any]) -> Overview:
     logs = load(chosen["source"], None if chosen["export"] else SERIES, cache)
     if chosen["export"]:
         save(logs, Path(chosen["export"]))
-    return overview(logs, chosen["selection"], cache and cache / "turns.jsonl")
+    return overview(logs, chosen["checkpoint"], cache and cache / "turns.jsonl")
 
 
 def damaged(logs: Logs) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.checked import is_number
 from analysis.evaluations import Missing, Row
 from analysis.metrics import ACCURACY_REWARDS, FORMAT_REWARD, LENGTH
 from analysis.turns import Series
@@ -176,7 +177,9 @@ def cost(rows: Sequence[Row]) -> Figure | Missing:
 
 def transitions(title: str, arms: Sequence[Row], axes_of_study: Sequence[str]) -> Figure | Missing:
     """The step where the format turns against the swept value; a line for each value of a second swept setting."""
-    numeric = [axis for axis in axes_of_study if axis != "seed" and all(_as_number(arm.get(axis)) for arm in arms)]
+    numeric = [
+        axis for axis in axes_of_study if axis != "seed" and all(_as_number(arm.get(axis)) is not None for arm in arms)
+    ]
     if not numeric:
         return Missing("nothing numeric is swept")
     if not any(is_number(arm["transition"]) for arm in arms):
@@ -223,12 +226,10 @@ def _title(figure: Figure, text: str, fontweight: str = "bold") -> None:
     figure.suptitle(_broken(text, TITLE_CHARACTERS), fontsize=8, fontweight=fontweight, x=0.02, ha="left")
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _as_number(text: Any) -> float | None:
-    return float(text) if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", str(text)) else None
+    """The value of an axis if it can be one on a line."""
+    found = float(text) if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", str(text)) else None
+    return found if is_number(found) else None
 
 
 def _broken(text: str, width: int) -> str:

@@ -42,29 +42,29 @@ EVALUATION_COST = "eval/cost_usd"
 HIDDEN = ("settings", "evaluation", "seed_runs")
 """What a row holds for other tables and pictures: not a fact of its own, and not in the CSV."""
 
-SELECTIONS = ("logged", "best_average")
+CHECKPOINTS = ("logged", "best_average")
 
 
-def train_rows(logs: Logs, selection: str = "logged") -> list[Row]:
+def train_rows(logs: Logs, checkpoint: str = "logged") -> list[Row]:
     """The facts of every training run, oldest first.
 
-    `selection`: "logged" reports the checkpoint that the run's own rule chose; "best_average" the best of all that were
+    `checkpoint`: "logged" reports the one that the run's own rule chose; "best_average" the best of all that were
     evaluated by the mean that is reported, as the paper does. Beside the facts stand `settings` by dotted name, and
-    `evaluation`, the reported benchmarks of that checkpoint. Raises UserError for another `selection`.
+    `evaluation`, the reported benchmarks of that checkpoint. Raises UserError for another `checkpoint`.
     """
-    if selection not in SELECTIONS:
-        raise UserError(f"There is no selection={selection}: choose from {', '.join(SELECTIONS)}.")
+    if checkpoint not in CHECKPOINTS:
+        raise UserError(f"There is no checkpoint={checkpoint}: choose from {', '.join(CHECKPOINTS)}.")
     evaluated = evaluations(logs)
     prices = _evaluation_costs(logs)
     trained = logs.runs[logs.runs.job_type == "train"]
     return [
-        _train_row(run, evaluated.get(run["id"], {}), selection)
+        _train_row(run, evaluated.get(run["id"], {}), checkpoint)
         | {"evaluation_usd": prices.get(run["id"], Missing("not logged"))}
         for run in trained.to_dict("records")
     ]
 
 
-def _train_row(run: Mapping[str, Any], evaluated: Mapping[int, Evaluation], selection: str) -> Row:
+def _train_row(run: Mapping[str, Any], evaluated: Mapping[int, Evaluation], checkpoint: str) -> Row:
     summary = {key: value for key, value in run["summary"].items() if value is not None}
     config = run["config"]
     settings = _settings(config)
@@ -83,7 +83,7 @@ def _train_row(run: Mapping[str, Any], evaluated: Mapping[int, Evaluation], sele
     held_out = settings.get("selection.benchmark")
     measured = {step: reported(found, held_out) for step, found in evaluated.items()}
     row |= median_checkpoint(measured)
-    if selection == "best_average":
+    if checkpoint == "best_average":
         row |= best_checkpoint(measured)
     chosen = row["best_step"]
     tests = chosen if isinstance(chosen, Missing) else measured.get(int(chosen), Missing("no eval"))

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.checked import checked
 from analysis.metrics import STEP, canonical
 from tina.errors import UserError
 
@@ -70,7 +71,8 @@ def load(source: Mapping[str, Any], metrics: Collection[str] | None = None, cach
     kinds = zip(logs.runs.job_type, logs.runs.summary, strict=True)
     # training runs that another program logged have no job type
     kinds = [kind or ("train" if STEP in summary else "") for kind, summary in kinds]
-    return replace(logs, runs=logs.runs.assign(job_type=kinds))
+    runs = [checked(run) for run in logs.runs.assign(job_type=kinds).to_dict("records")]
+    return replace(logs, runs=pd.DataFrame(runs, columns=RUN_COLUMNS))
 
 
 def _wanted(metrics: frozenset[str] | None, metric: str) -> bool:

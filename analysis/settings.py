@@ -36,6 +36,9 @@ def settings(overrides: Sequence[str]) -> dict[str, Any]:
             chosen = OmegaConf.to_container(compose("analysis", list(overrides)), resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(f"The settings cannot be used: {str(error).splitlines()[0]}") from error
+    for name in ("out", "figures", "report", "checkpoint", "cache", "export"):
+        if not isinstance(chosen[name], str) and not (chosen[name] is None and name in ("cache", "export")):
+            raise UserError(f"{name}={chosen[name]} is no name: write it in quotes if it is meant as one.")
     unset = [name for name, value in leaves(chosen) if value == MISSING]
     if unset:
         raise UserError(f"{unset[0]} must be given with {source[-1] if source else 'this source'}: {unset[0]}=...")

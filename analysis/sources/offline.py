@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -61,10 +62,12 @@ def read(source: Mapping[str, Any], wanted: Callable[[str], bool], names: Collec
 def _files_by_run(root: Path) -> dict[str, list[Path]]:
     """The `.wandb` files of each run below `root` by the run's id, each once (`latest-run` is a link to one)."""
     found = defaultdict(list)
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in _walk(root):
         if RUN_FOLDER.fullmatch(Path(folder).name):
             # By the file's name: the second folder of a run within a second has a number behind the id.
             for path in (Path(folder, name) for name in files if name.endswith(".wandb")):
+                if path.is_symlink() and not path.exists():
+                    continue
                 found[path.stem.removeprefix("run-")].append(path)
             folders.clear()
     found = {run_id: sorted(paths) for run_id, paths in sorted(found.items()) if paths}
@@ -72,6 +75,28 @@ def _files_by_run(root: Path) -> dict[str, list[Path]]:
         what = "There are no W&B runs" if root.is_dir() else "There is no such folder"
         raise UserError(f"{what}: {root.resolve()}. Train first (python train.py), or set source.root=<folder>.")
     return found
+
+
+def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """os.walk through links to folders too, each folder once; one that cannot be read is told."""
+
+    def tell(error: OSError) -> None:
+        print(f"{error.filename} cannot be read ({error.strerror}): runs in it are left out.", file=sys.stderr)
+
+    seen = set()
+    for folder, folders, files in os.walk(root, onerror=tell, followlinks=True):
+        stat = Path(folder).stat()
+        if (stat.st_dev, stat.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((stat.st_dev, stat.st_ino))
+        # A link to what is walked anyway (W&B's own latest-run) would hide the folder behind it.
+        folders[:] = [name for name in folders if not _leads_inside(Path(folder, name), root)]
+        yield folder, folders, files
+
+
+def _leads_inside(path: Path, root: Path) -> bool:
+    return path.is_symlink() and path.resolve().is_relative_to(root.resolve())
 
 
 def _read_segments(paths: Sequence[Path], wanted: Callable[[str], bool]) -> Iterator[Segment]:
@@ -93,9 +118,16 @@ def _read_segment(path: Path, wanted: Callable[[str], bool]) -> Segment:
     if segment.run_id is None:
         segment.damage.append("the record that says what kind of run it is cannot be read")
     if segment.started is None:
-        moment = RUN_FOLDER.fullmatch(path.parent.name)[1]
-        segment.started = time.mktime(time.strptime(moment, "%Y%m%d_%H%M%S"))
+        segment.started = _moment(path)
     return segment
+
+
+def _moment(path: Path) -> float:
+    """When a run's folder was made, by its name; when the file was written last, if the name tells no moment."""
+    try:
+        return time.mktime(time.strptime(RUN_FOLDER.fullmatch(path.parent.name)[1], "%Y%m%d_%H%M%S"))
+    except ValueError:
+        return path.stat().st_mtime
 
 
 def _run(run_id: str, segments: Sequence[Segment], damage: Iterable[str]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Cluster:
         self._start_accounting()
         self.start_controller()
         for node in NODES:
-            self._daemon(f"slurmd.{node}", "slurmd", "-D", "-N", node)
+            self._start_node(node)
         _wait(lambda: self.run("sinfo", "-h", "-t", "idle", "-N", "-o", "%N").split().count(NODES[0]) > 0, "idle nodes")
         _wait(lambda: set(self.run("sinfo", "-h", "-t", "idle", "-N", "-o", "%N").split()) == set(NODES), "idle nodes")
 
@@ -68,6 +68,28 @@ class Cluster:
     def stop_controller(self) -> None:
         """As a restart for maintenance does: it saves its state."""
         self._end("slurmctld")
+
+    def lose_node(self, node: str) -> None:
+        """As when its power fails: all that runs on it is gone at once, and the controller calls it down."""
+        self.daemons.pop(f"slurmd.{node}").kill()
+        on_it = f"SLURMD_NODENAME={node}\0".encode()
+        jobs = self.run("squeue", "-h", "-w", node, "-o", "%A").split()
+        steps = tuple(f"slurmstepd: [{job}.".encode() for job in jobs)
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if on_it in (process / "environ").read_bytes() or (process / "cmdline").read_bytes().startswith(steps):
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:  # it has ended meanwhile
+                continue
+        self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
+
+    def bring_back(self, node: str) -> None:
+        """Starts a lost node again."""
+        self._start_node(node)
+        _wait(lambda: self.run("sinfo", "-h", "-N", "-n", node, "-o", "%t").split()[0] == "idle", f"{node} is back")
+
+    def _start_node(self, node: str) -> None:
+        self._daemon(f"slurmd.{node}", "slurmd", "-D", "-N", node)
 
     def stop(self) -> None:
         self.run("scancel", "--user=root", check=False)

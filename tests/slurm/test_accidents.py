@@ -220,9 +220,9 @@ def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     seen = {"outputs": outputs, "jobs": {rank: job_of(outputs, rank) for rank in (4, 8)}}
     again = start("train.py", *arguments)
     node = cluster.run("squeue", "-h", "-j", seen["jobs"][8], "-o", "%N").strip()
-    cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    wait(lambda: not processes_of(folder_of(outputs, 8)), "the node's processes end")
-    cluster.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)  # it may have come back itself
+    cluster.lose_node(node)
+    wait(lambda: not processes_of(folder_of(outputs, 8)), "the node's processes are gone")
+    cluster.bring_back(node)
     limited = folder_of(outputs, 4)
     wait(lambda: record.submissions(limited)[-1].starts == 2, "the arm is started again")
     before = steps_of(outputs, 4)

@@ -86,7 +86,10 @@ class Cluster:
     def bring_back(self, node: str) -> None:
         """Starts a lost node again."""
         self._start_node(node)
-        _wait(lambda: self.run("sinfo", "-h", "-N", "-n", node, "-o", "%t").split()[0] == "idle", f"{node} is back")
+        _wait(
+            lambda: self.run("sinfo", "-h", "-N", "-n", node, "-o", "%t").split()[0] in ("idle", "mix", "alloc"),
+            f"{node} is back",
+        )
 
     def _start_node(self, node: str) -> None:
         self._daemon(f"slurmd.{node}", "slurmd", "-D", "-N", node)

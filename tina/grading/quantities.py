@@ -48,14 +48,14 @@ _CLOSED_CLASSES = re.compile(
 _NOUN = re.compile(r"[^\W\d_]{4,}\.?|[^\W\d_][aeiouy][^\W\d_]\.?|of|in|a|the|each|sq\.?|cu\.?", re.IGNORECASE)
 # Units of one or two letters that nobody takes for a product of variables when they stand right behind a number.
 _ATTACHED = re.compile(
-    "[cmknd]m|in|ft|yd|mi|kg|mg|lb|oz|[mn]s|hr|[mdc]L|ml|[kM]J|[kMG]W|[mk]V|mA|[kM]N|Pa|Hz|eV|pc|AU|ly|[^\\W\\d_]{3,}"
+    "[cmknd]m|in|ft|yd|mi|kg|lb|oz|[mn]s|hr|[mdc]L|ml|[kM]J|[kMG]W|[mk]V|mA|[kM]N|Pa|Hz|eV|pc|AU|ly|[^\\W\\d_]{3,}"
 )
 _COMPOUND = re.compile(r"m\s?/\s?s(?:\s?\^\s?\{?2\}?)?|m/h|N/m|J/s|g/L|J/K|V/m|W/m\^\{?2\}?")
 _CAPITAL_UNITS = "NJWVKCFATLH"
 _SINGLE_LETTERS = "mgshlNJWVKCFTLAM"  # those of a unit when a space sets them off from a number
 _RARE = re.compile(r"[ahEPd][bgsA-Z]|[a-zA-Z]b|am|hm")  # prefixed symbols that are rather two variables
 _LETTERS = re.compile(r"[A-Za-z](?:\s[A-Za-z])+")
-_ATTACHED_LETTER = re.compile(r"(?<=\d)([A-Za-z])$")
+_ATTACHED_LETTER = re.compile(r"(?<=\d)([A-Za-z]|mg)$")  # 2mg is rather a force
 _SPELLED_OUT = ("\\text", "\\frac{\\text", "°", "%", "\\$", "€", "£", "¥", "₹", "元")
 _GENERIC = re.compile(r"(?:(?:square|sq\.?|cubic)\s)?units?\.?")
 _MULTIPLIER = re.compile(rf"((?:\\text\s?\{{)?\s*)({'|'.join(MULTIPLIERS)})\b", re.IGNORECASE)
@@ -87,7 +87,7 @@ def split_quantity(text: str) -> Quantity | None:
 
 
 def split_attached_letter(text: str) -> tuple[str, str] | None:
-    """(quantity, unit) of a number with one letter right behind it, or None; whether it is a unit is not said."""
+    """(quantity, unit) of a number with a letter (or mg) right behind it, or None; whether it is a unit is not said."""
     found = _ATTACHED_LETTER.search(text)
     return (text[: found.start()], found[1]) if found else None
 

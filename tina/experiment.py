@@ -45,6 +45,7 @@ from tina.sampler.served import sample, serving
 from tina.sampler.settings import EngineSettings, engine_settings
 from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
+    Counters,
     Grade,
     OrderlyStop,
     Progress,
@@ -150,7 +151,9 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     evaluator = runner.make_evaluator(config, tokenizer, grader)
     settings = _engine_settings(config, evaluator)
     with _tracked(run, facts) as log:
-        rows, engine = _train(run, model, tokenizer, problems, _grading(loaded, grader), settings, log)
+        rows, engine = _train(
+            run, model, tokenizer, problems, _grading(loaded, grader), lambda: grader.counters, settings, log
+        )
         if run.phase == "train":
             console.print("Trained; the evaluation is another job's.")
         if not run.leads or run.phase == "train":
@@ -201,6 +204,7 @@ def _train(
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Problem],
     grade: Grade,
+    counters: Counters,
     settings: EngineSettings | None,
     log: Any,
 ) -> tuple[list[dict[str, Any]], Engine | None]:
@@ -239,7 +243,7 @@ def _train(
         model,
         tokenizer,
         prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
-        reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt)),
+        reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt), counters),
         run.checkpoint_folder,
         [Progress("train", on_row), watch, stop],
         settings,

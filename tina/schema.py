@@ -154,7 +154,7 @@ class Grading:
     timeout_s: float = 5.0
     """Hard limit for one answer; a worker that exceeds it is killed."""
     max_chars: int = 2000
-    """Longer answers cannot be judged."""
+    """Longer answers are wrong."""
     workers: int = 2
 
 

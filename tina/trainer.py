@@ -8,7 +8,7 @@ import errno
 import math
 import shutil
 import signal
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ FULL_BYTES = 16 * 2**20
 """A disk with less than this left is taken to be full when a checkpoint cannot be saved."""
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]
+Counters = Callable[[], Mapping[str, int]]
+Log = Callable[[str, float], None]
 """Problem ids, golds and completions in; a verdict for each out."""
 
 # With several processes on the CPU transformers 5.17 asks for the optimizer's state on "cpu:0", a place that torch.load
@@ -128,18 +130,25 @@ def prompt_dataset(problems: Sequence[Problem], messages: Callable[[str], list[d
 
 
 def reward_functions(
-    config: TrainConfig, grade: Grade, tokenizer: PreTrainedTokenizerBase, prompt_opens_think: bool
+    config: TrainConfig,
+    grade: Grade,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt_opens_think: bool,
+    counters: Counters = dict,
 ) -> list[Callable[..., list[float | None]]]:
     """The configured rewards as TRL calls them, all on one grading of the batch.
 
     TRL hands each function the same list of completion ids; the batch made from it is kept until another list comes.
-    Texts are decoded here, since TRL's own parsing may take the think block out of a completion.
+    Texts are decoded here, since TRL's own parsing may take the think block out of a completion. What `counters` have
+    counted for a batch (time-outs, answers refused, rows that cannot be judged) is logged as grading/* of its step; of
+    several processes, the mean.
     """
     kept: list[tuple[object, RewardBatch]] = []
 
-    def batch_of(completion_ids: list[list[int]], ids: list[str], golds: list[str]) -> RewardBatch:
+    def batch_of(completion_ids: list[list[int]], ids: list[str], golds: list[str], log_metric: Log) -> RewardBatch:
         if not kept or kept[0][0] is not completion_ids:
             texts = tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
+            before = counters()
             batch = RewardBatch(
                 completions=texts,
                 grades=grade(ids, golds, texts),
@@ -148,6 +157,8 @@ def reward_functions(
                 num_generations=config.batch.num_generations,
                 prompt_opens_think=prompt_opens_think,
             )
+            for name, count in counters().items():
+                log_metric(f"grading/{name}", float(count - before[name]))
             kept[:] = [(completion_ids, batch)]
         return kept[0][1]
 
@@ -155,9 +166,9 @@ def reward_functions(
         score = get_reward(name)
 
         def function(
-            *, completion_ids: list[list[int]], problem_id: list[str], gold: list[str], **_: Any
+            *, completion_ids: list[list[int]], problem_id: list[str], gold: list[str], log_metric: Log, **_: Any
         ) -> list[float | None]:
-            return score(batch_of(completion_ids, problem_id, gold), **options)
+            return score(batch_of(completion_ids, problem_id, gold, log_metric), **options)
 
         function.__name__ = name  # TRL logs rewards/<this>/mean
         return function

@@ -7,7 +7,21 @@ from tina.grading import Grade, Grader, gold_parses
 
 MEGABYTES = 2_000_000
 LONE_SURROGATE = "\ud800"
-UNREADABLE_GOLDS = [None, "", "   ", "$$", "???", "\\frac{1}{", "x^2+", "(" * 300 + "1" + ")" * 300, "9" * 5000, "\x00"]
+UNREADABLE_GOLDS = [
+    None,
+    ["5"],
+    {"answer": "5"},
+    True,
+    "",
+    "   ",
+    "$$",
+    "???",
+    "\\frac{1}{",
+    "x^2+",
+    "(" * 300 + "1" + ")" * 300,
+    "9" * 5000,
+    "\x00",
+]
 HOSTILE = [
     "9^{9^{9^9}}", "9^9^9^9", "1000000!", "((10!)!)!", "(10^6)!", "10^{10000000}", "(" * 300 + "1" + ")" * 300,
     "\\sqrt{" * 300 + "2" + "}" * 300, "\\sqrt" * 900 + "2", "x" * 5000, "-" * 1900 + "1", "\\sin" * 400 + "x",
@@ -34,7 +48,14 @@ def test_golds_parse_answers_for_many_at_once(grader: Grader) -> None:
     assert grader.golds_parse(["5", None, "x^2+", "\\sum_{k=1}^n k", "5"]) == [True, False, False, True, True]
 
 
-@pytest.mark.parametrize("completion", [None, "", "   ", "\n", "</think>", "\\boxed{}", "<answer></answer>"])
+@pytest.mark.parametrize(("gold", "right", "other"), [(5, "5", "6"), (0.5, r"\frac12", "0.6"), (-3.0, "-3", "3")])
+def test_a_gold_may_be_a_number(gold: float, right: str, other: str, grader: Grader) -> None:
+    assert [grade.verdict for grade in grader.grade([gold] * 2, [right, other])] == ["correct", "wrong"]
+
+
+@pytest.mark.parametrize(
+    "completion", [None, ["5"], {"content": "5"}, "", "   ", "\n", "</think>", "\\boxed{}", "<answer></answer>"]
+)
 def test_an_empty_completion_is_wrong(completion: str | None, grader: Grader) -> None:
     assert grader.grade(["5"], [completion])[0] == Grade("wrong", None, "no answer found")
 
@@ -54,12 +75,14 @@ def test_megabytes_of_the_same_are_wrong_or_unjudged(unit: str, grader: Grader) 
 def test_a_hostile_answer_is_refused_without_being_tried(answer: str, grader: Grader) -> None:
     before = grader.counters
     grade = grader.grade(["17"], [f"\\boxed{{{answer}}}"])[0]
-    assert grade.verdict in ("wrong", "unjudged")
+    assert grade.verdict == "wrong"
     assert grader.counters["timeouts"] == before["timeouts"]
+    assert grader.counters["refused"] - before["refused"] == (not grade.evaluated)
 
 
 def test_the_reason_says_what_was_refused(grader: Grader) -> None:
     answer, gold = grader.grade(["7", "10^{10^{11}}"], ["\\boxed{10^{10^{11}}}", "\\boxed{7}"])
+    assert (answer.verdict, gold.verdict) == ("wrong", "unjudged")
     assert answer.reason == "last box; not evaluated: it is a tower of powers"
     assert gold.reason == "the gold is not evaluated: it is a tower of powers"
 

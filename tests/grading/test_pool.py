@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tina.grading import Grader
+from tina.grading import Grade, Grader
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes through /proc")
 
@@ -107,16 +107,25 @@ print("sympy" in sys.modules, "math_verify" in sys.modules, open(f"/proc/self/ta
 
 def test_what_is_stuck_is_ended_and_everything_else_is_judged(hasty: Grader) -> None:
     cases = [(str(n), f"{n}", "correct") for n in range(50)] + NEEDS_ALGEBRA[:1]
-    verdicts = graded(hasty, cases + [("\\pi", answer, "unjudged") for answer in ENDLESS])
-    assert verdicts == [case[2] for case in cases] + ["unjudged"] * len(ENDLESS)
+    verdicts = graded(hasty, cases + [("\\pi", answer, "wrong") for answer in ENDLESS])
+    assert verdicts == [case[2] for case in cases] + ["wrong"] * len(ENDLESS)
     assert hasty.counters["timeouts"] == len(ENDLESS)
 
 
 def test_the_same_pair_is_judged_once_whoever_gave_it(hasty: Grader) -> None:
     answer = f"\\boxed{{{ENDLESS[0]}}}"
     grades = hasty.grade(["\\pi"] * 6, [answer] * 4 + ["hm. " + answer, answer + " so."])
-    assert {grade.verdict for grade in grades} == {"unjudged"}
-    assert hasty.counters == {"graded": 6, "unjudged": 6, "timeouts": 1, "worker_deaths": 0, "by_algebra": 6}
+    assert {(grade.verdict, grade.evaluated, grade.reason) for grade in grades} == {
+        ("wrong", False, "not evaluated: over the time limit")
+    }
+    expected = {"graded": 6, "unjudged": 0, "refused": 6, "timeouts": 1, "worker_deaths": 0, "by_algebra": 6}
+    assert hasty.counters == expected
+
+
+def test_a_gold_that_takes_too_long_leaves_its_rows_unjudged(hasty: Grader) -> None:
+    grades = hasty.grade([rf"\sum_{{n=1}}^{{99999}}x_n{ENDLESS[0]}+"], ["\\boxed{5}"])
+    assert [grade.verdict for grade in grades] == ["unjudged"]
+    assert hasty.counters["refused"] == 0
 
 
 def test_killed_idle_workers_change_nothing_but_a_counter(own: Grader) -> None:
@@ -142,14 +151,14 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_its_item_tried_again(own:
     assert own.counters["worker_deaths"] == 1
 
 
-def test_an_item_whose_worker_dies_twice_is_unjudged(own: Grader) -> None:
+def test_an_answer_whose_worker_dies_twice_is_wrong(own: Grader) -> None:
     graded(own, NEEDS_ALGEBRA[:1])
     before = processor_seconds()
     with ThreadPoolExecutor(1) as executor:
         batch = executor.submit(own.grade, ["\\pi"], [f"\\boxed{{{ENDLESS[0]}}}"])
         for _ in range(2):
             kill_a_busy_worker(before)
-        assert [grade.reason for grade in batch.result()] == ["its worker died twice"]
+        assert batch.result() == [Grade("wrong", None, "not evaluated: its worker died twice", evaluated=False)]
     assert own.counters["worker_deaths"] == 2 and own.counters["timeouts"] == 0
 
 
@@ -189,7 +198,8 @@ def test_close_ends_the_processes_and_the_next_batch_starts_them_again(own: Grad
 
 
 BUSY = f"""
-import os, sys, threading
+import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with SIGINT ignored
 from tina.grading import Grader
 grader = Grader(timeout_s=60)
 grader.grade(["55"], ["\\\\boxed{{\\\\sum_{{k=1}}^{{10}}k}}"])

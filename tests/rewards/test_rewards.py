@@ -1,11 +1,15 @@
 """The rewards' definitions, on texts and verdicts alone."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
-from tina.grading import Grade
-from tina.rewards import RewardBatch, get_reward
+from tina.errors import UserError
+from tina.grading import Grade, Grader
+from tina.rewards import RewardBatch, check_options, get_reward
+from tina.schema import RewardTerm, TrainConfig
+from tina.trainer import reward_functions
 
 RIGHT, WRONG = Grade("correct", "5", "equal"), Grade("wrong", "4", "not equal")
 UNJUDGED = Grade("unjudged", None, "the gold does not parse")
@@ -180,10 +184,40 @@ def test_cosine_in_tokens_is_clamped_at_its_limit() -> None:
 
 
 def test_a_unit_that_does_not_exist_is_refused_in_words() -> None:
-    from tina.errors import UserError
-
     with pytest.raises(UserError, match="'characters' or 'tokens', not 'words'"):
         get_reward("cosine")(batch("a"), unit="words")
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("cosine", "max_length", 0), ("cosine", "max_length", -5), ("reasoning_steps", "full_at", 0)],
+)
+def test_a_length_of_nothing_is_refused_in_words(name: str, option: str, value: int) -> None:
+    with pytest.raises(UserError, match=f"{name} reward's {option} is above 0, not {value}"):
+        check_options(name, {option: value})
+
+
+def test_an_answer_that_nobody_evaluates_costs_as_much_as_a_wrong_one() -> None:
+    refused = Grade("wrong", None, "not evaluated: over the time limit", evaluated=False)
+    for name in ("accuracy", "cosine", "length"):
+        one, other, _ = get_reward(name)(batch("aaaa", "bbbb", "c", grades=[WRONG, refused, RIGHT]))
+        assert one == other is not None
+
+
+def test_what_grading_counted_is_logged_with_its_step() -> None:
+    config = TrainConfig()
+    config.reward.rewards = {"accuracy": RewardTerm(), "format": RewardTerm()}
+    grader, logged = Grader(), []
+    tokenizer = SimpleNamespace(batch_decode=lambda ids, **_: ["\\boxed{5}", "\\boxed{9^{9^{9^9}}}", "\\boxed{5}"])
+    functions = reward_functions(
+        config, lambda ids, golds, texts: grader.grade(golds, texts), tokenizer, False, lambda: grader.counters
+    )
+    for _ in range(2):  # counts are the step's, not the run's
+        completion_ids, columns = [[1]] * 3, {"problem_id": ["a"] * 3, "gold": ["5", "5", None]}
+        for function in functions:
+            function(completion_ids=completion_ids, log_metric=lambda *found: logged.append(found), **columns)
+    once = [("graded", 3.0), ("unjudged", 1.0), ("refused", 1.0), ("timeouts", 0.0), ("worker_deaths", 0.0)]
+    assert logged == [(f"grading/{name}", count) for name, count in [*once, ("by_algebra", 0.0)]] * 2
 
 
 def test_rows_must_match() -> None:

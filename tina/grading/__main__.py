@@ -7,7 +7,8 @@ from tina.errors import UserError
 from tina.grading.grader import Grader
 from tina.grading.judge import find_answer, gold_of
 from tina.grading.notation import canonical
-from tina.grading.structure import Node, readings
+from tina.grading.readings import readings
+from tina.grading.structure import Node
 
 _MINUS = "Put -- before a gold or a prediction that starts with a minus sign."
 

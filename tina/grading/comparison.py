@@ -5,29 +5,20 @@ function given for it. A process that must not load a computer algebra system pa
 where the verdict hangs on it: a verdict reached without is therefore the same as one reached with.
 """
 
-import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from tina.grading import evaluation, literals
-from tina.grading.structure import ATTACHED, Node, bare_words, key
-from tina.grading.units import units_clash
+from tina.grading import evaluation, literals, relations
+from tina.grading.names import is_name
+from tina.grading.readings import ATTACHED, RATIO
+from tina.grading.structure import Node, key, scaled
+from tina.grading.units import is_known, scales
 
 Algebra = Callable[[Node, Node], bool]
 
 MAX_ITEMS = 64
-_NEAR = 0.05
 
-_DIRECTED = {"<", r"\le"}
-_ASSIGNING = {"=", r"\approx"}
-_SUBSCRIPT = re.compile(r"_\s?(?:\{[^{}]*\}|\\?\w+)|\\text\s?\{[^{}]*\}")
-_CALL = re.compile(r"(?<=[A-Za-z}'])\s?\([^()]*\)")
-_NAME = re.compile(r"(?:\\[A-Za-z]+|[A-Za-z'|,\s(){}/])+")
-_OPERATORS = re.compile(
-    r"\\(?:sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|cdot|emptyset|cup|cap|pm|binom|sum|int|begin|mathbb)\b"
-)
-_LETTER = re.compile(r"[A-Za-z]")
-_COMMAND = re.compile(r"\\[A-Za-z]+")
-_OPTION = re.compile(r"\(?\s?([A-Ja-j])\s?(?:[).:](?!.*\b[A-J]\b)|$)")
+_NO_INTERVAL = {("(", ")"), ()}
 _CONTAINERS = {"list", "set", "tuple", "union", "matrix"}
 
 
@@ -42,16 +33,31 @@ def no_algebra(gold: Node, answer: Node) -> bool:
 
 def same(gold: Node, answer: Node, algebra: Algebra) -> bool:
     """Whether the answer is the gold's; raises what `algebra` raises."""
-    attached = [node.unit if ATTACHED in node.mark else None for node in (gold, answer)]
-    if any(attached) and (all(attached) or _letters(gold.unit) != _letters(answer.unit)):
+    attached = [ATTACHED in node.mark for node in (gold, answer)]
+    if all(attached) or (any(attached) and not (is_known(gold.unit) and is_known(answer.unit))):
         return False
-    if key(gold.text) == key(answer.text):
-        return not units_clash(gold.unit, answer.unit)
+    if RATIO in gold.mark and RATIO in answer.mark:  # then both are times of day
+        return False
+    if gold.domain and answer.domain and key(gold.domain) != key(answer.domain):
+        return False
+    if key(gold.text) == key(answer.text) and gold.unit == answer.unit:
+        return True
     gold, answer = _single(gold), _single(answer)
     if gold.kind == "relation" or answer.kind == "relation":
-        return _same_relation(gold, answer, algebra)
-    if units_clash(gold.unit, answer.unit):
-        return False
+        return relations.same_relation(gold, answer, lambda left, right: same(left, right, algebra), algebra)
+    if not (gold.unit or answer.unit):
+        return _same_value(gold, answer, algebra)
+    return any(
+        _same_value(replace(gold, unit=""), replace(other, unit=""), algebra)
+        for scale in scales(gold.unit, answer.unit)
+        if (other := scaled(answer, scale)) is not None
+    )
+
+
+def _same_value(gold: Node, answer: Node, algebra: Algebra) -> bool:
+    """Whether two answers without units are the same."""
+    if key(gold.text) == key(answer.text):
+        return True
     kinds = (gold.kind, answer.kind)
     if kinds == ("number", "number"):
         return literals.same_number(gold.number, answer.number)
@@ -60,11 +66,13 @@ def same(gold: Node, answer: Node, algebra: Algebra) -> bool:
     if "based" in kinds:
         return _same_numeral(gold, answer)
     if "clock" in kinds:
-        return gold.kind == answer.kind and _same_clock(gold, answer)
+        return gold.kind == answer.kind and not set(gold.mark).isdisjoint(answer.mark)
+    if "ratio" in kinds:
+        return gold.kind == answer.kind and _same_ratio(gold, answer)
     if _CONTAINERS.issuperset(kinds):
         return _same_container(gold, answer, algebra)
     if _CONTAINERS.isdisjoint(kinds):
-        told = _same_value(gold, answer)
+        told = _same_number(gold, answer)
         return algebra(gold, answer) if told is None else told
     # A number is no list, set or tuple of several; an expression without a value may be a set or a product of matrices.
     expression = gold if gold.kind == "algebra" else answer
@@ -77,7 +85,7 @@ def _is_no_container(text: str) -> bool:
     return evaluation.values(text) is not None or evaluation.is_nonsense(text)
 
 
-def _same_value(gold: Node, answer: Node) -> bool | None:
+def _same_number(gold: Node, answer: Node) -> bool | None:
     """Whether two expressions, or an expression and a number, have one value; None if only algebra can tell."""
     if evaluation.is_nonsense(answer.text):
         return False
@@ -90,9 +98,9 @@ def _same_value(gold: Node, answer: Node) -> bool | None:
 def _single(node: Node) -> Node:
     r"""A list or set of one item is that item, and x \in S is S."""
     while True:
-        if node.kind in ("list", "set", "tuple") and len(node.items) == 1:
+        if node.kind in ("list", "set", "tuple") and len(node.items) == 1 and node.items[0].text != r"\emptyset":
             node = node.items[0]
-        elif node.kind == "relation" and node.mark == (r"\in",) and is_name(node.items[0]):
+        elif node.kind == "relation" and node.mark == (r"\in",) and is_name(node.items[0].text):
             node = node.items[1]
         else:
             return node
@@ -108,20 +116,21 @@ def _same_numeral(gold: Node, answer: Node) -> bool:
     return all(left == right for left, right in zip(*marks, strict=False))
 
 
-def _same_clock(gold: Node, answer: Node) -> bool:
-    """Numbers must agree; the half of the day too, where both sides name one."""
-    if "" not in gold.mark + answer.mark and gold.mark != answer.mark:
+def _same_ratio(gold: Node, answer: Node) -> bool:
+    """2:4:6 is 1:2:3."""
+    if len(gold.items) != len(answer.items):
         return False
-    values = [[item.number.value for item in node.items] for node in (gold, answer)]
-    return values[0] == values[1]
+    left, right = ([item.number.value for item in node.items] for node in (gold, answer))
+    return all(a * right[0] == b * left[0] for a, b in zip(left, right, strict=True))
 
 
 def _same_container(gold: Node, answer: Node, algebra: Algebra) -> bool:
     kinds = {gold.kind, answer.kind}
     if "union" in kinds:
-        if kinds <= {"union", "list"} and _in_any_order(gold.items, answer.items, algebra):
+        may_be_unions = _may_be_union(gold) and _may_be_union(answer)
+        if may_be_unions and _in_any_order(gold.items, answer.items, algebra):
             return True
-        return "list" not in kinds and "matrix" not in kinds and algebra(gold, answer)
+        return kinds.isdisjoint({"list", "matrix"}) and algebra(gold, answer)
     if "matrix" in kinds:
         return _same_matrix(gold, answer, algebra)
     if kinds <= {"list", "set"} and not _values_of_names(gold, answer):
@@ -130,12 +139,23 @@ def _same_container(gold: Node, answer: Node, algebra: Algebra) -> bool:
         return False
     if kinds == {"tuple"} and len(gold.items) == 2 and gold.mark != answer.mark:
         return False
+    if "list" in kinds and any(len(node.items) == 2 and node.mark not in _NO_INTERVAL for node in (gold, answer)):
+        return False
     return _in_order(gold.items, answer.items, algebra)
+
+
+def _may_be_union(node: Node) -> bool:
+    """Whether the items of a list are inequalities or intervals, and no points."""
+    if node.kind != "list":
+        return node.kind == "union"
+    kinds = {item.kind for item in node.items}
+    intervals = [item.mark != ("(", ")") or r"\infty" in item.text for item in node.items if len(item.items) == 2]
+    return kinds == {"relation"} or (kinds == {"tuple"} and len(intervals) == len(node.items) and any(intervals))
 
 
 def _values_of_names(gold: Node, answer: Node) -> bool:
     """Whether one list gives several names their values and the other gives values alone: then the order counts."""
-    names = [[_name(item) for item in node.items if item.kind == "relation"] for node in (gold, answer)]
+    names = [[relations.name(item) for item in node.items if item.kind == "relation"] for node in (gold, answer)]
     named, unnamed = sorted(names, key=len, reverse=True)
     return not unnamed and len(named) == len(set(named)) == len(gold.items) > 1
 
@@ -195,82 +215,3 @@ def _equal_on_sight(gold: Node, answer: Node) -> bool:
         return same(gold, answer, no_algebra)
     except NeedsAlgebra:
         return False
-
-
-def _same_relation(gold: Node, answer: Node, algebra: Algebra) -> bool:
-    """x = 5 and 5 are the same, x = 5 and y = 5 are not; an equation is not one of its sides."""
-    gold_values, answer_values = _values(gold, strict=True), _values(answer, strict=False)
-    if gold.kind == answer.kind:
-        if gold_values and answer_values and _name(gold) == _name(answer):
-            return _any_pair(gold_values, answer_values, algebra)
-        if set(gold.mark) == set(answer.mark) == {"="} and {"words"} == {side.kind for side in gold.items}:
-            return sorted(key(side.text) for side in gold.items) == sorted(key(side.text) for side in answer.items)
-        if len(gold.items) > 2 and gold.mark == answer.mark and _in_order(gold.items, answer.items, algebra):
-            return True
-        told = _proportional(gold, answer)
-        return algebra(gold, answer) if told is None else told
-    relation, other = (gold, answer) if gold.kind == "relation" else (answer, gold)
-    if gold_values and answer_values:
-        return _any_pair(gold_values, answer_values, algebra)
-    is_inequality = _ASSIGNING.isdisjoint(relation.mark)
-    return is_inequality and other.kind in ("tuple", "union", "set", "algebra") and algebra(gold, answer)
-
-
-def _proportional(gold: Node, answer: Node) -> bool | None:
-    """True if two relations are the same up to a factor, False if two equations have other roots, None otherwise."""
-    if len(gold.mark) != 1 or len(answer.mark) != 1:
-        return None
-    differences = [evaluation.values(f"({node.items[0].text})-({node.items[1].text})") for node in (gold, answer)]
-    if None in differences or 0 in (*differences[0], *differences[1]):
-        return None
-    ratios = [a / b for a, b in zip(*differences, strict=True)]
-    if any(abs(ratio - ratios[0]) > evaluation.AGREE * abs(ratios[0]) for ratio in ratios):
-        sides = [(node.items[0].text, node.items[1].text) for node in (gold, answer)]
-        return evaluation.same_roots(*sides) if gold.mark == answer.mark == ("=",) else None
-    same_direction = ratios[0].real > 0 or gold.mark[0] not in _DIRECTED
-    return gold.mark == answer.mark and same_direction if ratios[0].imag == 0 else None
-
-
-def _any_pair(gold: Sequence[Node], answer: Sequence[Node], algebra: Algebra) -> bool:
-    return any(same(left, right, algebra) for left in gold for right in answer)
-
-
-def _name(relation: Node) -> str:
-    return key(relation.items[0].text)
-
-
-def _values(node: Node, strict: bool) -> tuple[Node, ...]:
-    r"""What a relation says its name is; a node that is no relation is its own value; () if there is no telling.
-
-    "x = 2 + 3 = 5" says 5; "x \approx 1.4" says 1.4; "\sqrt{2} \approx 1.4" says both, since they are close. Unless
-    `strict`, a chain of numbers without a name ("2 + 3 = 5") says its last side.
-    """
-    if node.kind != "relation":
-        return (node,)
-    if not _ASSIGNING.issuperset(node.mark):
-        return ()
-    named = is_name(node.items[0])
-    sides = node.items[1:] if named else node.items
-    if r"\approx" in node.mark:
-        return sides if _near_each_other(sides) else sides[:1]
-    if named or (not strict and not _LETTER.search(_COMMAND.sub("", sides[0].text))):
-        return sides[-1:]
-    return ()
-
-
-def _near_each_other(sides: Sequence[Node]) -> bool:
-    """Whether all sides are constants within some per cent: "1 \\approx 2 \\approx 3" must not count as any number."""
-    found = [evaluation.values(side.text) for side in sides]
-    return None not in found and all(abs(value[0] - found[0][0]) <= _NEAR * abs(found[0][0]) for value in found)
-
-
-def is_name(side: Node) -> bool:
-    r"""Whether a relation's left side only names something: x, a_n, f(x), P(A \cap B), \angle ABC, \frac{AB}{CD}."""
-    text = _CALL.sub("", _SUBSCRIPT.sub("x", side.text))
-    return bool(_LETTER.search(text) and _NAME.fullmatch(text) and not _OPERATORS.search(text))
-
-
-def named_option(answer: Node) -> str | None:
-    """The letter of the one option that an answer names: C, (c), "C. 5 m"; None if it names several, or none."""
-    found = _OPTION.match(bare_words(answer.text))
-    return found[1].upper() if found else None

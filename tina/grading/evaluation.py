@@ -8,9 +8,11 @@ cancellation, or a difference on negative values alone (\sqrt{x^2} and x). Then 
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
+from tina.grading.closures import POSITIVE_POINTS, Point, Unreadable, Value
 from tina.grading.literals import Literal
-from tina.grading.reader import POSITIVE_POINTS, Point, Unreadable, read
+from tina.grading.reader import read
 
 AGREE = 1e-11
 DIFFER = 1e-6
@@ -22,55 +24,80 @@ _CANNOT_TELL = (Unreadable, ArithmeticError, ValueError, RecursionError)
 
 
 def agree(gold: str, answer: str) -> bool | None:
-    """Whether two canonical texts have the same value; None if floating point cannot tell."""
-    left, right = values(gold), values(answer)
-    if left is None or right is None:
+    """Whether two canonical texts have the same value; None if floating point cannot tell.
+
+    Over the reals where both have real values: where a root or a logarithm of a negative number comes in, roots and
+    logarithms of quotients may differ from quotients of roots, and nobody means that.
+    """
+    left, right = _sampled(gold), _sampled(answer)
+    if left is None or right is None or _is_doubtful_zero(gold, left) or _is_doubtful_zero(answer, right):
         return None
-    told = [_close(a, b) for a, b in zip(left, right, strict=True)]
-    if False in told[:POSITIVE_POINTS]:
+    told = [None if a.unreal or b.unreal else _close(a.value, b.value) for a, b in zip(left, right, strict=True)]
+    real = [not (a.unreal or b.unreal) for a, b in zip(left, right, strict=True)]
+    if not any(real[:POSITIVE_POINTS]):
+        told = [_close(a.value, b.value) for a, b in zip(left, right, strict=True)]
+        real = [True] * POINTS
+    compared = [close for close, usable in zip(told, real, strict=True) if usable]
+    if False in (close for close, usable in zip(told[:POSITIVE_POINTS], real, strict=False) if usable):
         return False
-    too_large = abs(left[0]) > LARGE_CONSTANT and not (_has_variables(left) or _has_variables(right))
-    return True if all(told) and not too_large else None
+    too_large = abs(left[0].value) > LARGE_CONSTANT and not (_has_variables(left) or _has_variables(right))
+    return True if all(compared) and not too_large else None
 
 
 def rounds_to(text: str, literal: Literal) -> bool | None:
     """Whether the text's value is the literal, or rounds to it if the literal is a rounded one; None: cannot tell."""
-    found = _evaluated(text)
+    found = _sampled(text)
     if found is None or abs(literal.value) > _LARGEST:
         return None
     if _is_doubtful_zero(text, found):
         return False if literal.value else None
-    told = [_is_literal(found, literal, scale) for scale in ((1, 100) if literal.percent else (1,))]
-    return True if True in told else (None if None in told else False)
-
-
-def _is_literal(found: tuple[complex, ...], literal: Literal, scale: int) -> bool | None:
-    target, constant = float(literal.value) / scale, not _has_variables(found)
-    told = _close(found[0], complex(target))
-    if told is False and literal.rounded and constant and abs(found[0].imag) < AGREE:
-        return abs(found[0].real - target) <= float(literal.ulp) / scale / 2 * (1 + DIFFER)
+    target, constant = float(literal.value), not _has_variables(found)
+    told = _close(found[0].value, complex(target))
+    if told is False and literal.rounded and constant and abs(found[0].value.imag) < AGREE:
+        return abs(found[0].value.real - target) <= float(literal.ulp) / 2 * (1 + DIFFER)
     return told if told is False or (constant and abs(target) < LARGE_CONSTANT) else None
+
+
+def is_rounded_to(text: str, literal: Literal) -> bool:
+    """Whether the literal is the constant `text`, rounded to its last digit: to however few, if it is said to be."""
+    found = values(text)
+    if found is None or found[0] != found[-1] or abs(literal.value) > _LARGEST:
+        return False
+    unit = literal.ulp if literal.ulp is not None else int(literal.value.denominator == 1)
+    return abs(found[0] - float(literal.value)) <= float(unit) / 2 * (1 + DIFFER) + AGREE * abs(found[0])
 
 
 def values(text: str) -> tuple[complex, ...] | None:
     """The text's values at all points, or None if it has none here. Shape [POINTS]."""
-    found = _evaluated(text)
-    return None if found is None or _is_doubtful_zero(text, found) else found
+    found = _sampled(text)
+    return None if found is None or _is_doubtful_zero(text, found) else tuple(sample.value for sample in found)
+
+
+class _Sample(NamedTuple):
+    """A value, and whether a real number's root or logarithm that is none came into it."""
+
+    value: complex
+    unreal: bool
 
 
 @lru_cache(maxsize=4096)
-def _evaluated(text: str) -> tuple[complex, ...] | None:
+def _sampled(text: str) -> tuple[_Sample, ...] | None:
     try:
         value = read(text)
-        found = tuple(complex(value(Point(number))) for number in range(POINTS))
-        return found if all(abs(number) < _LARGEST for number in found) else None
+        found = tuple(_sample(value, Point(number)) for number in range(POINTS))
+        return found if all(abs(sample.value) < _LARGEST for sample in found) else None
     except _CANNOT_TELL:
         return None
 
 
-def _is_doubtful_zero(text: str, found: tuple[complex, ...]) -> bool:
+def _sample(value: Value, point: Point) -> _Sample:
+    number = complex(value(point))
+    return _Sample(number, point.unreal)
+
+
+def _is_doubtful_zero(text: str, found: tuple[_Sample, ...]) -> bool:
     """I(0) need not be a product with 0; whatever it is, it is no other number."""
-    return 0 in found and bool(re.search(r"[A-Za-z]", text))
+    return any(sample.value == 0 for sample in found) and bool(re.search(r"[A-Za-z]", text))
 
 
 def same_roots(gold: tuple[str, str], answer: tuple[str, str]) -> bool | None:
@@ -104,8 +131,8 @@ def is_nonsense(text: str) -> bool:
         return True
 
 
-def _has_variables(found: tuple[complex, ...]) -> bool:
-    return any(number != found[0] for number in found)
+def _has_variables(found: tuple[_Sample, ...]) -> bool:
+    return any(sample.value != found[0].value for sample in found)
 
 
 def _close(a: complex, b: complex) -> bool | None:

@@ -3,32 +3,22 @@
 import re
 from dataclasses import dataclass
 
+from tina.grading import choices, sentences
+
 MAX_TEXT_CHARS = 200_000
 MAX_BOX_CHARS = 20_000
 _MAX_BOXES = 64
 _MAX_GAP_CHARS = 80
-_MAX_BARE_CHARS = 300
 
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}\{")
 _CUT_OFF = re.compile(r"\\(?:b|bo|box|boxe|boxed)$")
-_BARE_BOX = re.compile(r"\\boxed[ \t]{1,3}([^\s{}$\\]+)")
+_BARE_BOX = re.compile(r"\\boxed(?:[ \t]{1,3}|(?=\d))([^\s{}$\\]+)")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANY_BRACE = re.compile(r"[{}]")
-_SEPARATORS = re.compile(r"(?:[\s,;.$&*~}]|\\[()\[\],;! \\]|\\q?quad|\\text\s*\{|and\b|or\b)*")
+_SEPARATORS = re.compile(r"(?:[\s,;.$&*~}]|\\[()\[\],;! \\]|\\q?quad|\\text\s*\{|and\b|or\b|[A-Za-z](?:_\d)?\s?=)*")
 _ANSWER_TAG = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL)
-_LATEX = re.compile(r"\$|\\[(\[]|\\frac|\\begin")
+_LATEX = re.compile(r"(?<!\\)\$|\\[(\[]|\\frac|\\begin")
 _GSM8K_MARK = re.compile(r"^####[ \t]*([^\n]+)$", re.MULTILINE)
-_ANSWER_IS = re.compile(r"\banswer\b[^.:=\n]{0,40}(?:\bis\b|:|=)[ \t*:]*([^\n]*)", re.IGNORECASE)
-_CHOICE_MARK = r"[\s*:$(\\]*(?:(?:text\w*|mathrm)\s*\{)?\(?([A-J])"
-_CHOICE_IS = re.compile(rf"\b(?i:answer|choice|option)\b[^.:=\n]{{0,40}}(?:\bis\b|:|=){_CHOICE_MARK}\b(?!')")
-_CHOICE_LINE = re.compile(rf"^{_CHOICE_MARK}[\s*$.)}}\\]*$", re.MULTILINE)
-_NUMBER = re.compile(
-    r"(?:(?:^|(?<=[\s=(\[:]))-)?(?<![\w.,])[$€£]?((?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?|\.\d+)(?:/\d+)?\s?%?"
-)
-_SENTENCE_END = re.compile(r"\.\s")
-_PROSE = re.compile(r"[^\W\d_]{2,}[.,;:!?]*\s+[^\W\d_]{2,}|[:?!]\s|[^\W\d_]{2,}\s+\$")
-_FEW_WORDS = re.compile(r"[^\W\d_]+(?: [^\W\d_]+){0,2}\.?")
-_COMMAND = re.compile(r"\\(?:text\w*|mbox|mathrm|operatorname)\s*\{[^{}]*\}|\\(?:[A-Za-z]+|[^\w\s])")
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,7 @@ def extract(completion: str, *, choice: bool = False) -> Extraction:
     boxed = last_box(text)
     if boxed is not None:
         return Extraction(boxed, "last box")
-    tagged = _ANSWER_TAG.findall(text)
+    tagged = _ANSWER_TAG.findall(text) or [after for _, tag, after in [text.rpartition("<answer>")] if tag]
     if tagged:
         return _from_text(tagged[-1].strip(), "answer tag: ", choice)
     marked = _GSM8K_MARK.findall(text)
@@ -99,43 +89,17 @@ def _closing_brace(text: str, opening: int, end: int) -> int | None:
     return None
 
 
-def is_bare(text: str) -> bool:
-    """Whether the text is an answer and nothing else: a line without prose, in one pair of dollars or in none.
-
-    Up to three words without a digit are no prose ("no solution").
-    """
-    if not text or len(text) > _MAX_BARE_CHARS or "\n" in text:
-        return False
-    inner = text.strip("$")
-    if "$" in inner.replace("\\$", ""):
-        return False
-    return bool(_FEW_WORDS.fullmatch(inner)) or not _PROSE.search(_COMMAND.sub(" ", inner))
-
-
 def _from_text(text: str, where: str, choice: bool) -> Extraction:
     """The answer of a text without a closed box; an unclosed one has been cut off, and is left out."""
     unclosed = _BOX.search(text) or _CUT_OFF.search(text)
-    text = text[: unclosed.start()].rstrip() if unclosed else text
-    if choice:
-        found = _CHOICE_IS.findall(text) or _CHOICE_LINE.findall(text)
-        if found:
-            return Extraction(found[-1], where + "choice letter")
-    if is_bare(text):
+    text = sentences.plain(text[: unclosed.start()] if unclosed else text)
+    if choice and (letter := choices.chosen(text)):
+        return Extraction(letter, where + "choice letter")
+    if said := sentences.after_answer_is(text):
+        return Extraction(said, where + "after 'answer is'")
+    if sentences.is_bare(text):
         return Extraction(text, where + "bare expression")
     if _LATEX.search(text):
         return Extraction(text, where + "math-verify's search", search=True)
-    return _plain_search(text, where)
-
-
-def _plain_search(text: str, where: str) -> Extraction:
-    """Of a text without LaTeX: what follows the last "answer is" or "answer:", else the last number."""
-    said = _ANSWER_IS.findall(text)
-    if said:
-        rest = _SENTENCE_END.split(said[-1].strip(), maxsplit=1)[0].rstrip(".*")
-        if is_bare(rest):
-            return Extraction(rest, where + "after 'answer is'")
-        numbers = [match.group() for match in _NUMBER.finditer(rest)]
-        if numbers:
-            return Extraction(numbers[0].strip(), where + "after 'answer is'")
-    numbers = [match.group() for match in _NUMBER.finditer(text)]
-    return Extraction(numbers[-1].strip(), where + "last number") if numbers else Extraction(None, where + "no answer")
+    number = sentences.last_number(text)
+    return Extraction(number, where + ("last number" if number else "no answer"))

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from numbers import Real
 from typing import Literal, NamedTuple
 
 from tina.errors import UserError
@@ -15,7 +16,7 @@ from tina.grading.pool import Pool
 
 Mode = Literal["sound", "as_released"]
 
-COUNTERS = ("graded", "unjudged", "timeouts", "worker_deaths", "by_algebra")
+COUNTERS = ("graded", "unjudged", "refused", "timeouts", "worker_deaths", "by_algebra")
 
 
 class _Item(NamedTuple):
@@ -32,7 +33,7 @@ class Grader:
 
     mode: "sound", or "as_released" for the released reward's strictness. timeout_s: limit per item in the pool.
     max_chars: longest answer, and longest end of a text, that is looked at in earnest. workers: processes of the pool,
-    which is started when something first needs computer algebra.
+    which is started when something first needs computer algebra (at once for "as_released", which always does).
     """
 
     def __init__(self, mode: Mode = "sound", timeout_s: float = 5.0, max_chars: int = 2000, workers: int = 2):
@@ -43,38 +44,47 @@ class Grader:
                 raise UserError(f"grading.{name} must be above 0, not {value}.")
         self.mode, self.max_chars = mode, max_chars
         self._pool = Pool(timeout_s, workers)
+        if mode == "as_released":  # each of its answers goes through the pool
+            self._pool.warm_up()
         self._lock = threading.RLock()
         self._counts: Counter[str] = Counter()
 
     @property
     def counters(self) -> dict[str, int]:
-        """Rows graded, rows unjudged, rows that needed computer algebra; items timed out, workers that died."""
+        """Since the start: rows graded, rows unjudged (their gold's fault), rows whose answer was not evaluated and is
+        therefore wrong, rows that needed computer algebra; items timed out, workers that died."""
         with self._lock:
             counts = self._counts + self._pool.counts
         return {name: counts[name] for name in COUNTERS}
 
-    def grade(self, golds: Sequence[str | None], completions: Sequence[str | None]) -> list[Grade]:
+    def grade(self, golds: Sequence[object], completions: Sequence[object]) -> list[Grade]:
         """One Grade per row, in order; the same answer to the same gold is judged once.
 
-        Raises ValueError if there are not as many golds as completions.
+        Golds are texts or numbers, completions texts; a row with any other gold is unjudged. Raises ValueError if
+        there are not as many golds as completions.
         """
         if len(golds) != len(completions):
             raise ValueError(f"{len(golds)} golds for {len(completions)} completions.")
-        rows = list(zip(golds, completions, strict=True))
+        rows = list(zip(map(_text, golds), map(_text, completions), strict=True))
         items = {row: self._item(*row) for row in dict.fromkeys(rows)}
         judged = {item: self._at_once(item) for item in dict.fromkeys(items.values())}
         hard = [item for item, grade in judged.items() if grade is None]
         for item, reply in zip(hard, self._pool.run([self._request(item) for item in hard]), strict=True):
-            judged[item] = Grade(reply["verdict"], reply["answer"], reply["reason"])
+            judged[item] = Grade(**reply) if "verdict" in reply else self._not_evaluated(item, reply["failed"])
         grades, by_algebra = [judged[items[row]] for row in rows], set(hard)
         with self._lock:
             self._counts["graded"] += len(rows)
             self._counts["unjudged"] += sum(grade.verdict == "unjudged" for grade in grades)
+            self._counts["refused"] += sum(not grade.evaluated for grade in grades)
             self._counts["by_algebra"] += sum(items[row] in by_algebra for row in rows)
         return grades
 
-    def golds_parse(self, golds: Sequence[str | None]) -> list[bool]:
+    def golds_parse(self, golds: Sequence[object]) -> list[bool]:
         """Whether each gold can be graded against at all (in the sound mode); the others are better left out."""
+        return [problem is None for problem in self._gold_problems(list(map(_text, golds)))]
+
+    def _gold_problems(self, golds: list[str | None]) -> list[str | None]:
+        """Why each gold cannot be graded against; None if it can."""
         problems: dict[str | None, str | None] = {}
         hard = []
         for gold in dict.fromkeys(golds):
@@ -84,8 +94,8 @@ class Grader:
                 hard.append(gold)
         requests = [{"task": "gold", "gold": gold, "max_chars": self.max_chars} for gold in hard]
         for gold, reply in zip(hard, self._pool.run(requests), strict=True):
-            problems[gold] = reply.get("problem", reply.get("reason"))
-        return [problems[gold] is None for gold in golds]
+            problems[gold] = reply["problem"] if "problem" in reply else reply["failed"]
+        return [problems[gold] for gold in golds]
 
     def close(self) -> None:
         """Ends the pool's processes; they start again when they are needed."""
@@ -107,9 +117,23 @@ class Grader:
         except NeedsAlgebra:
             return None
 
+    def _not_evaluated(self, item: _Item, reason: str) -> Grade:
+        """An answer that took too long, or broke its worker, is wrong, unless it was the gold that did so."""
+        problem = self._gold_problems([item.gold])[0] if self.mode == "sound" else None
+        if problem:
+            return Grade("unjudged", None, f"the gold cannot be graded against: {problem}")
+        return Grade("wrong", None, f"not evaluated: {reason}", evaluated=False)
+
     def _request(self, item: _Item) -> dict:
         text = item.text[-self.max_chars :] if item.search else item.text
         return item._asdict() | {"task": self.mode, "text": text, "max_chars": self.max_chars}
+
+
+def _text(value: object) -> str | None:
+    """A gold or completion as text; numbers as Python prints them, None for anything else."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
 
 
 @lru_cache(maxsize=1)
@@ -117,6 +141,6 @@ def _shared_grader() -> Grader:
     return Grader()
 
 
-def gold_parses(gold: str | None) -> bool:
+def gold_parses(gold: object) -> bool:
     """Whether a gold can be graded against; `Grader.golds_parse` does the same for many at once."""
     return _shared_grader().golds_parse([gold])[0]

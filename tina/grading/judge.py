@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tina.grading import evaluation
-from tina.grading.comparison import NeedsAlgebra, named_option, no_algebra, same
+from tina.grading.choices import named_option
+from tina.grading.comparison import NeedsAlgebra, no_algebra, same
 from tina.grading.extraction import Extraction, extract, last_box
 from tina.grading.grade import Grade, Verdict
 from tina.grading.limits import refusal
 from tina.grading.notation import canonical
-from tina.grading.structure import Node, bare_words, key, readings
+from tina.grading.readings import readings
+from tina.grading.structure import Node, bare_words, key
 
 _GSM8K_GOLD = re.compile(r"####\s*(\S[^\n]*)$")
 _OPTION_GOLD = re.compile(r"\(?([A-J])\)?|(?:\(([A-J])\)|([A-J])[.:)])\s+(\S.*)")
@@ -62,7 +64,7 @@ def gold_of(gold: str, max_chars: int) -> Gold:
     if not re.search(r"\w|\\\{ ?\\\}", canonical(answer)):
         return Gold(answer, problem="the gold does not parse")
     option = _OPTION_GOLD.fullmatch(bare_words(canonical(answer)))
-    nodes = readings(option[4] if option and option[4] else answer)
+    nodes = readings(option[4] if option and option[4] else answer, is_gold=True)
     words = nodes[0].kind == "words" and len(nodes[0].text.split())
     prose = words > (_MAX_WORDS_IN_TEXT if "\\text" in canonical(answer) else _MAX_WORDS)
     return Gold(answer, nodes, next(filter(None, option.groups())) if option else None, prose)
@@ -93,7 +95,7 @@ def judge(gold: str | None, extraction: Extraction, engine: Engine, max_chars: i
             extraction = Extraction(engine.search(extraction.answer[-max_chars:]), extraction.rule)
         return _judge(gold_of(gold, max_chars), extraction, engine, max_chars)
     except RecursionError:
-        return Grade("unjudged", shown(extraction), "too deeply nested")
+        return Grade("wrong", shown(extraction), "not evaluated: too deeply nested", evaluated=False)
 
 
 def _judge(gold: Gold, extraction: Extraction, engine: Engine, max_chars: int) -> Grade:
@@ -101,13 +103,13 @@ def _judge(gold: Gold, extraction: Extraction, engine: Engine, max_chars: int) -
     if extraction.answer is None or not extraction.answer.strip():
         return Grade("wrong", None, "no answer found") if _readable(gold, engine) else _no_gold(answer)
     if problem := _too_long_or_deep(extraction.answer, max_chars):
-        return Grade("unjudged", answer, f"{rule}; not evaluated: {problem}")
+        return _refused(gold, engine, answer, f"{rule}; not evaluated: {problem}")
     if key(canonical(extraction.answer)) == key(canonical(gold.answer)):
         return Grade("correct", answer, f"{rule}; the gold's own words")
     if problem := refusal(canonical(extraction.answer), max_chars):
-        return Grade("unjudged", answer, f"{rule}; not evaluated: {problem}")
+        return _refused(gold, engine, answer, f"{rule}; not evaluated: {problem}")
     nodes = readings(extraction.answer)
-    named = named_option(nodes[0]) if gold.option else None
+    named = named_option(bare_words(canonical(extraction.answer))) if gold.option else None
     if named is not None:
         verdict: Verdict = "correct" if named == gold.option else "wrong"
         return Grade(verdict, answer, f"{rule}; option {named} against {gold.option}")
@@ -116,6 +118,13 @@ def _judge(gold: Gold, extraction: Extraction, engine: Engine, max_chars: int) -
     if gold.prose:
         return Grade("unjudged", answer, "the gold is prose")
     return Grade("wrong", answer, f"{rule}; not equal") if _readable(gold, engine) else _no_gold(answer)
+
+
+def _refused(gold: Gold, engine: Engine, answer: str | None, reason: str) -> Grade:
+    """What nobody evaluates is wrong: otherwise an absurd answer would escape the penalty for a wrong one."""
+    if gold.prose:
+        return Grade("unjudged", answer, "the gold is prose")
+    return Grade("wrong", answer, reason, evaluated=False) if _readable(gold, engine) else _no_gold(answer)
 
 
 def _no_gold(answer: str | None) -> Grade:

@@ -25,8 +25,8 @@ WORKER_MEMORY_MB = 2048
 _START_LIMIT_S = 120.0
 _ATTEMPTS = 2
 
-TIMED_OUT = {"verdict": "unjudged", "answer": None, "reason": "over the time limit"}
-DIED = {"verdict": "unjudged", "answer": None, "reason": "its worker died twice"}
+TIMED_OUT = {"failed": "over the time limit"}
+DIED = {"failed": "its worker died twice"}
 
 
 @dataclass(eq=False)
@@ -58,11 +58,23 @@ class Pool:
         self._lock = threading.RLock()
         self._idle: list[_Worker] = []
         self._control: socket.socket | None = None
+        self._process: subprocess.Popen | None = None
+        self._is_ready = False
         self._stop_server = lambda: None
         self._owner = os.getpid()
 
+    def warm_up(self) -> None:
+        """Starts the server without waiting for it: its imports take a second, which the caller can use."""
+        with self._lock:
+            self._forget_what_a_fork_left()
+            if self._control is None:
+                self._launch_server()
+
     def run(self, requests: list[dict]) -> list[dict]:
-        """One reply per request, in order. Raises RuntimeError if no worker can be started."""
+        """One reply per request, in order: the worker's, or {"failed": why there is none}.
+
+        Raises RuntimeError if no worker can be started.
+        """
         batch = _Batch(requests, [None] * len(requests), deque(range(len(requests))))
         try:
             while batch.waiting or batch.busy:
@@ -171,7 +183,9 @@ class Pool:
 
     def _fork_worker(self) -> _Worker:
         if self._control is None:
-            self._start_server()
+            self._launch_server()
+        if not self._is_ready:
+            self._await_server()
         ours, theirs = socket.socketpair()
         try:
             socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
@@ -186,7 +200,7 @@ class Pool:
             raise ConnectionError("the grading server is gone")
         return _Worker(COMMAND.unpack(reply)[1], ours)
 
-    def _start_server(self) -> None:
+    def _launch_server(self) -> None:
         control, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -201,12 +215,15 @@ class Pool:
         )
         theirs.close()
         control.settimeout(_START_LIMIT_S)
-        ready = control.recv(1)
-        if ready != READY:
-            process.wait()
-            raise RuntimeError(f"The grading server ended with exit code {process.returncode} before it was ready.")
-        self._control = control
+        self._control, self._process, self._is_ready = control, process, False
         self._stop_server = weakref.finalize(self, _stop, process, control)
+
+    def _await_server(self) -> None:
+        if self._control.recv(1) != READY:
+            code = self._process.wait()
+            self._forget_server()
+            raise RuntimeError(f"The grading server ended with exit code {code} before it was ready.")
+        self._is_ready = True
 
     def _forget_server(self) -> None:
         self._control = None

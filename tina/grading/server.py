@@ -30,7 +30,10 @@ def main(control_fd: int, timeout_s: float, memory_mb: int) -> None:
 
     worker.warm_up()
     gc.freeze()  # what is there now stays shared with the forked workers
-    control.sendall(READY)
+    try:
+        control.sendall(READY)
+    except OSError:  # the trainer has gone before it needed anything
+        return
     control.settimeout(_REAP_EVERY_S)
     children: set[int] = set()
     while True:

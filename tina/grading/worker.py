@@ -2,10 +2,10 @@
 
 import signal
 import socket
+from dataclasses import asdict
 
 from tina.grading import algebra, wire
 from tina.grading.extraction import Extraction
-from tina.grading.grade import Grade
 from tina.grading.judge import Engine, gold_problem, judge
 from tina.grading.released import judge_as_released
 
@@ -37,7 +37,8 @@ def serve(connection: socket.socket, timeout_s: float) -> None:
 
 
 def answer(request: dict) -> dict:
-    """The reply to one request: a grade as a dictionary, or {"problem": why the gold cannot be graded against}."""
+    """The reply to one request: a grade as a dictionary, {"problem": why the gold cannot be graded against}, or
+    {"failed": why there is neither}."""
     try:
         if request["task"] == "gold":
             return {"problem": gold_problem(request["gold"], ENGINE, request["max_chars"])}
@@ -47,5 +48,5 @@ def answer(request: dict) -> dict:
             extraction = Extraction(request["text"], request["rule"], request["search"])
             grade = judge(request["gold"], extraction, ENGINE, request["max_chars"])
     except Exception as error:  # SymPy raises whatever it likes; nobody has then said whether the answer is right
-        grade = Grade("unjudged", None, f"computer algebra failed ({type(error).__name__})")
-    return {"verdict": grade.verdict, "answer": grade.answer, "reason": grade.reason}
+        return {"failed": f"computer algebra failed ({type(error).__name__})"}
+    return asdict(grade)

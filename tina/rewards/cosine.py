@@ -2,6 +2,7 @@
 
 import math
 
+from tina.errors import UserError
 from tina.rewards.lengths import LengthUnit, completion_lengths
 from tina.rewards.registry import RewardBatch, reward
 
@@ -29,7 +30,9 @@ def cosine_reward(
     nothing is clamped, so the reward is periodic: at twice max_length it is back at `short`.
     """
     default = batch.max_completion_tokens if unit == "tokens" else _RELEASED_MAX_CHARACTERS
-    longest = max_length or default
+    longest = default if max_length is None else max_length
+    if not longest > 0:
+        raise UserError(f"The cosine reward's max_length is above 0, not {longest}; leave it out for the default.")
     rewards: list[float | None] = []
     for grade, length in zip(batch.grades, completion_lengths(batch, unit), strict=True):
         if grade.verdict == "unjudged":

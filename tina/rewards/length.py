@@ -9,6 +9,9 @@ def length_reward(batch: RewardBatch, *, unit: LengthUnit = "tokens") -> list[fl
     """lambda = 0.5 - (length - shortest) / (longest - shortest) within the group; correct: lambda; wrong:
     min(0, lambda); 0 throughout where all are equally long; None for a row that cannot be judged.
 
+    The group is the prompt's. The released code takes shortest and longest over a device's batch, which in its
+    configurations is one group.
+
     From the Kimi k1.5 report (Kimi Team, 2025), section on the length penalty. unit "characters" is the released form;
     "tokens" counts tokens up to the completion cap. Since a wrong answer is never rewarded, this reward carries
     correctness even where no accuracy reward is given.

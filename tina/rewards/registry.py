@@ -83,9 +83,10 @@ def get_reward(name: str) -> RewardFunction:
 
 
 def check_options(name: str, options: Mapping[str, object]) -> None:
-    """Raises UserError if the reward takes no such option."""
+    """Raises UserError if the reward takes no such option, or refuses its value: a batch of one row tells."""
     known = [key for key in inspect.signature(get_reward(name)).parameters if key != "batch"]
     for key in options:
         if key not in known:
             near = get_close_matches(key, known, n=1) or known or ["none at all"]
             raise UserError(f"The reward '{name}' has no option '{key}'; it takes {', '.join(near)}.")
+    get_reward(name)(RewardBatch([""], [Grade("wrong", None, "")], [1], 1, 1, False), **options)

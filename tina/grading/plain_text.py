@@ -1,0 +1,46 @@
+r"""Calls as Python, SymPy and people without LaTeX write them: abs(x), floor(3.7), log2(8), Matrix([[1, 2]])."""
+
+import re
+
+from tina.grading.brackets import replace_calls
+
+# name: spelling by number of arguments; {0} and {1} are the arguments.
+_SPELLINGS: dict[str, dict[int, str]] = {
+    "abs": {1: r"|{0}|"},
+    "Abs": {1: r"|{0}|"},
+    "floor": {1: r"\lfloor {0}\rfloor "},
+    "ceil": {1: r"\lceil {0}\rceil "},
+    "ceiling": {1: r"\lceil {0}\rceil "},
+    "cbrt": {1: r"\sqrt[3]{{{0}}}"},
+    "factorial": {1: r"({0})!"},
+    "log2": {1: r"\log_{{2}}({0})"},
+    "log10": {1: r"\log_{{10}}({0})"},
+    "Rational": {1: r"({0})", 2: r"\frac{{{0}}}{{{1}}}"},
+    "Fraction": {1: r"({0})", 2: r"\frac{{{0}}}{{{1}}}"},
+    "Integer": {1: r"({0})"},
+    "Float": {1: r"({0})"},
+    "Matrix": {1: r"{0}"},
+    "binomial": {2: r"\binom{{{0}}}{{{1}}}"},
+    "binom": {2: r"\binom{{{0}}}{{{1}}}"},
+    "comb": {2: r"\binom{{{0}}}{{{1}}}"},
+    "nCr": {2: r"\binom{{{0}}}{{{1}}}"},
+    "pow": {2: r"({0})^{{{1}}}"},
+}
+_CALL = re.compile(rf"(?<![\\A-Za-z])({'|'.join(_SPELLINGS)})\s?\(")
+_COMPLEX = re.compile(r"(\(?-?(?:\d+(?:\.\d+)?\s?[-+]\s?\d+(?:\.\d+)?|1))j(\)?)")
+
+
+def plain_calls(text: str) -> str:
+    """The text with such calls in LaTeX."""
+    return replace_calls(text, _CALL, _spelled)
+
+
+def plain_complex(text: str) -> str:
+    """3+4j is 3+4i; a j without a real part before it may be anything."""
+    found = _COMPLEX.fullmatch(text)
+    return f"{found[1]}i{found[2]}" if found else text
+
+
+def _spelled(name: str, arguments: list[str]) -> str | None:
+    spelling = _SPELLINGS[name].get(len(arguments))
+    return spelling.format(*arguments) if spelling else None

@@ -147,7 +147,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
 
     facts = {"run/trainable_parameters": trainable, "run/trainable_share": trainable / total}
     facts |= {f"data/{name}": count for name, count in counts.items()}
-    evaluator = runner.make_evaluator(config, tokenizer, grader)
+    evaluator = runner.make_evaluator(config, tokenizer, grader, config.lora)
     settings = _engine_settings(config, evaluator)
     with _tracked(run, facts) as log:
         rows, engine = _train(run, model, tokenizer, problems, _grading(loaded, grader), settings, log)

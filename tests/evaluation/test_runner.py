@@ -197,7 +197,13 @@ def test_an_evaluation_logs_what_it_took_over_a_kill_and_pays_nothing_twice(tmp_
     evaluate(subject(tmp_path), priced(1), FakeSampler(seconds=0.05), ignore)
     evaluate(subject(tmp_path), priced(2), FakeSampler(seconds=0.05), ignore)
     evaluate(subject(tmp_path, step=0), priced(1), FakeSampler(), ignore)
-    rows = runs.load({"name": "offline", "root": str(tmp_path)}).runs.to_dict("records")
+    deadline = time.monotonic() + 30  # W&B's process writes on after the run was finished
+    while True:
+        rows = runs.load({"name": "offline", "root": str(tmp_path)}).runs.to_dict("records")
+        if sum("eval/seconds" in row["summary"] for row in rows) == 3:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     told = {(row["config"]["step"], row["config"]["cfg"]["benchmarks"]["samples"]): row["summary"] for row in rows}
     batch = generation_flops(Shape(2, 8, 2, 1, 4, 16, 32), Lora("r2", rank=2), 4, 10, 3)
     base = generation_flops(Shape(2, 8, 2, 1, 4, 16, 32), None, 4, 10, 3)
@@ -207,8 +213,7 @@ def test_an_evaluation_logs_what_it_took_over_a_kill_and_pays_nothing_twice(tmp_
     assert base < batch
     for summary in told.values():
         assert summary["eval/cost_usd"] == pytest.approx(summary["eval/seconds"])  # a dollar a second, of one GPU
-    assert 0.15 <= told[10, 1]["eval/seconds"]
-    assert 0.15 <= told[10, 2]["eval/seconds"]
+    assert min(told[10, samples]["eval/seconds"] for samples in (1, 2)) >= 0.15
 
 
 def test_what_a_killed_log_left_does_not_stand_beside_the_whole_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """FLOPs against torch's counter on what is really computed; forecasts against what was published."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.forecast import RUNS, fitted, ideal_seconds, left_out, preset, published_dollars
 from tina import configs, gate, plan, policy
 from tina.configs import to_typed
-from tina.cost import Forecast, Lengths, Unknown, forecast, shape_of, step_flops
+from tina.cost import Forecast, Lengths, StepMeter, Unknown, forecast, shape_of, step_flops
 from tina.schema import TrainConfig
 from tina.trainer import build_trainer, prompt_dataset
+from tina.waiting import queue_seconds
 
 configs.register()
 
@@ -122,3 +124,38 @@ def test_an_unset_length_is_a_bound_that_is_told(capsys: pytest.CaptureFixture) 
     assert "≤" in out
     assert "as long as the cap" in out
     assert "no forecast: no data sheet for a CPU" in out
+
+
+# --- what was logged
+
+
+def step_row(seconds: float, tokens: float, **more: float) -> dict[str, float]:
+    lengths = {"completions/mean_length": 20.0, "completions/max_length": 40.0}
+    return {"step_time": seconds, "num_tokens": tokens, "reward": 0.0, **lengths, **more}
+
+
+def test_a_step_is_priced_by_its_own_lengths_and_by_all_gpus_it_holds() -> None:
+    config = composed("hardware=l40s_x2", "batch.completions_per_step=64")
+    meter = StepMeter(config)
+    steps = [meter.see(step_row(36.0, 64 * 30)), meter.see(step_row(18.0, 64 * 30 + 64 * 70))]
+    assert [step["cost_usd"] for step in steps] == pytest.approx([0.02, 0.01])  # 2 GPUs at 1 $ an hour
+    prompts = [10.0, 50.0]
+    shape = shape_of(config.model)
+    wanted = [step_flops(config, shape, Lengths(prompt, 20.0, 40.0)).total for prompt in prompts]
+    assert [step["flops"] for step in steps] == pytest.approx(wanted)
+    again = {"step_time": 18.0}  # algorithm.num_iterations=2: nothing was sampled for it
+    assert meter.see(again)["flops"] == pytest.approx(wanted[1])
+
+
+def test_queue_time_is_that_of_training_jobs_and_of_every_requeue(tmp_path: Path) -> None:
+    assert queue_seconds(tmp_path) is None
+    lines = [
+        {"event": "submitted", "job": "1_0", "phase": "train", "time": 100.0},
+        {"event": "submitted", "job": "2_0", "phase": "evaluate", "time": 101.0},
+        {"event": "started", "job": "1_0", "time": 160.0},
+        {"event": "ended", "job": "1_0", "code": 75, "time": 200.0},
+        {"event": "started", "job": "1_0", "time": 230.0},
+        {"event": "started", "job": "2_0", "time": 900.0},
+    ]
+    (tmp_path / "jobs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert queue_seconds(tmp_path) == 60 + 30

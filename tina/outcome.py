@@ -9,7 +9,7 @@ from tina import cost, dynamics, identity, selection
 from tina.evaluation.records import Record
 from tina.evaluation.scores import matrices
 from tina.evaluation.scores import scores as score_records
-from tina.history import Row, is_sampled, sampled
+from tina.history import Row, sampled
 from tina.schema import TrainConfig
 from tina.watch import watch_of
 
@@ -59,6 +59,8 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
     seconds = sum(row["step_time"] for row in history)
     rows, completions = sampled(history), config.batch.completions_per_step
     gpu_hours = seconds / 3600 * cost.billed(config.hardware)
+    meter = cost.StepMeter(config)
+    took = [meter.see(row) for row in history]
     forecast = cost.forecast(config)
     known = isinstance(forecast, cost.Forecast)
     return {
@@ -72,7 +74,7 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
         "run/usd_per_hour": config.hardware.usd_per_hour,
         "run/gpu_hours": gpu_hours,
         "run/cost_usd": gpu_hours * config.hardware.usd_per_hour,
-        "run/flops": _flops(config, history),
+        "run/flops": sum(step["flops"] for step in took) if meter.shape else None,
         "forecast/hours": forecast.hours if known else None,
         "forecast/cost_usd": forecast.usd if known else None,
     }
@@ -95,17 +97,3 @@ def _turned(config: TrainConfig, history: Sequence[Row], told: dynamics.RunDynam
         "dynamics/reason": told.reason,
         "dynamics/accuracy_turns": told.accuracy_turns,
     }
-
-
-def _flops(config: TrainConfig, history: Sequence[Row]) -> float | None:
-    """FLOPs of the whole training by the lengths that were logged; None of a model whose shape is not known."""
-    shape = cost.shape_of(config.model)
-    if shape is None:
-        return None
-    total = tokens = of_step = 0.0
-    for row in history:
-        if is_sampled(row):
-            of_step = cost.flops_of_row(config, shape, row, tokens).total
-            tokens = row["num_tokens"]
-        total += of_step
-    return total

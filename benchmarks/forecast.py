@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tina import configs, gate
+from tina.cost.evaluation import checkpoints, forecast_evaluation
 from tina.cost.flops import Lengths
 from tina.cost.forecast import EFFICIENCY, GPUS, expected_lengths, step_seconds
 from tina.cost.shapes import shape_of
@@ -83,7 +84,29 @@ def main() -> None:
         other = np.array([ideal_seconds(config, completion) for config in runs.values()])
         print(f"{completion:24,}{fitted(other, measured):12.3f}{_worst(left_out(other, measured)):22.2f}")
     print("The length that is assumed goes into the factor; how far apart the runs are depends little on it.\n")
+    print_evaluation(dollars_of_evaluation())
     print(f"worst ratio of forecast and published, left out: {_worst(alone):.2f}")
+
+
+def dollars_of_evaluation() -> tuple[float, float]:
+    """Published: all checkpoints of open_rs2, and one."""
+    with COSTS.open() as file:
+        by_task = {row["task"]: row["evaluation_usd"] for row in csv.DictReader(file)}
+    return float(by_task[RUNS["open_rs2"]]), float(by_task["Best checkpoint in best-performance task"])
+
+
+def print_evaluation(published: tuple[float, float]) -> None:
+    """One efficiency for training and evaluation; the length of an answer is assumed, so two prices fix it."""
+    config = gate.check(["experiment=open_rs2", "benchmarks=paper"], False).arms[0].typed
+    models = 1 + checkpoints(config.schedule)
+    print(f"evaluation of open_rs2, {models - 1} checkpoints and the base, on the paper's six; published: ", end="")
+    print(f"${published[0]:.0f} for all, ${published[1]:.0f} for one")
+    print(f"{'mean answer, tokens':>24}{'$ for all':>12}{'$ for one':>12}")
+    for tokens in (6000, 8000, 10000, 12000, 32768):
+        config.benchmarks.expected_tokens = tokens
+        usd = forecast_evaluation(config).usd
+        print(f"{tokens:24,}{usd:12.1f}{usd / models:12.2f}")
+    print("Of the other tasks it is not known how many checkpoints were evaluated.\n")
 
 
 def _worst(ratios: np.ndarray) -> float:

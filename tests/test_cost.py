@@ -10,7 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.forecast import RUNS, fitted, ideal_seconds, left_out, preset, published_dollars
 from tina import configs, gate, plan, policy
 from tina.configs import to_typed
-from tina.cost import Forecast, Lengths, StepMeter, Unknown, forecast, shape_of, step_flops
+from tina.cost import Forecast, Lengths, StepMeter, Unknown, forecast, forecast_evaluation, shape_of, step_flops
+from tina.cost.evaluation import answers
+from tina.evaluation.benchmarks import get_benchmark
+from tina.evaluation.checkpoints import race
 from tina.schema import TrainConfig
 from tina.trainer import build_trainer, prompt_dataset
 from tina.waiting import queue_seconds
@@ -124,6 +127,42 @@ def test_an_unset_length_is_a_bound_that_is_told(capsys: pytest.CaptureFixture) 
     assert "≤" in out
     assert "as long as the cap" in out
     assert "no forecast: no data sheet for a CPU" in out
+
+
+# --- forecasts of evaluations
+
+
+def test_evaluation_is_forecast_apart_and_as_published(capsys: pytest.CaptureFixture) -> None:
+    config = composed("experiment=open_rs2", "benchmarks=paper")
+    assert answers(config.schedule, config.benchmarks, config.selection) == 18 * 1070  # the base and 17 checkpoints
+    found = forecast_evaluation(config)
+    assert found.usd == pytest.approx(17, abs=0.5 * 18)  # published: 17, of checkpoints that are $1 each, rounded
+    assert found.usd / 18 == pytest.approx(1, abs=0.5)
+    plan.show(gate.check(["experiment=open_rs2", "benchmarks=paper"], False).arms, "one")
+    out = capsys.readouterr().out
+    assert f"{forecast(config).usd:,.1f}" in out
+    assert f"{found.usd:,.1f}" in out
+    assert "Evaluation apart" in out
+    assert forecast_evaluation(composed("experiment=open_rs2")).usd == 0  # benchmarks=none
+
+
+def test_a_race_asks_as_often_as_its_rounds() -> None:
+    settings = ["experiment=limr", "benchmarks=embedded", "benchmarks.samples=10", "schedule.save_every=18"]
+    config = composed(*settings, "selection=racing")
+    asked: list[int] = []
+
+    def round_of(racers: list[int], samples: int) -> dict[int, float]:
+        paid = dict.fromkeys(racers, 0) | {step: before[step] for step in racers if step in before}
+        asked.append(sum(samples - paid[step] for step in racers))
+        before.update(dict.fromkeys(racers, samples))
+        return dict.fromkeys(racers, 0.0)
+
+    before: dict[int, int] = {}
+    race(range(18, 181, 18), 1, 10, round_of)
+    raced = get_benchmark("arithmetic_validation").size
+    other = get_benchmark("arithmetic_test").size
+    whole = 10 * (raced + other)
+    assert answers(config.schedule, config.benchmarks, config.selection) == sum(asked) * raced + whole + 10 * other
 
 
 # --- what was logged

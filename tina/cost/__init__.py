@@ -4,10 +4,12 @@
     flops     FLOPs of a step, by shapes
     step      FLOPs and dollars of each step, by what was logged
     forecast  hours and dollars before the start, by a roofline, and what that rests on
+    evaluation  the same of what is evaluated
 
 A leaf: no torch.
 """
 
+from tina.cost.evaluation import forecast_evaluation
 from tina.cost.flops import Lengths, StepFlops, flops_of_row, generation_flops, step_flops
 from tina.cost.forecast import WORST_RATIO, Forecast, Unknown, forecast
 from tina.cost.shapes import shape_of
@@ -23,6 +25,7 @@ __all__ = [
     "billed",
     "flops_of_row",
     "forecast",
+    "forecast_evaluation",
     "generation_flops",
     "shape_of",
     "step_flops",

@@ -1,13 +1,18 @@
-"""How far the forecast is from the published training costs: python benchmarks/forecast.py
+"""How far forecasts are from the published costs, and on this CPU from real steps: python benchmarks/forecast.py [cpu]
 
 The paper's runs whose stop step is known, at $1 per L40S GPU-hour on two GPUs, with one engine sampling (the released
 files let vLLM run on the first GPU while the second one waits). Dollars are published as whole numbers: the published
 seconds a step have that as their interval. One efficiency factor is fitted to all (geometric mean); then each run is
 left out, the factor fitted to the others, and the run forecast. Then the same with other mean lengths of a completion,
 which the sources at hand do not give, and what evaluations are expected to cost. Last, the worst ratio.
+
+`cpu [key=value ...]`: `tina.calibrate` on short steps, then steps of the real trainer at the configured length, each
+held against its forecast; in seconds of the process's own CPU time, since a shared machine stretches all others.
 """
 
 import csv
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -113,5 +118,25 @@ def _worst(ratios: np.ndarray) -> float:
     return float(np.max(np.maximum(ratios, 1 / ratios)))
 
 
+def on_this_cpu(overrides: list[str], steps: int = 7) -> None:
+    """Prints each step's longest completion, its CPU seconds, the forecast of them, and the ratio."""
+    from tina.calibrate import calibrate, measured_steps
+
+    configs.register()
+    config = gate.check(overrides, False).arms[0].typed
+    found = calibrate(config, time.process_time)
+    print(f"calibrated: {found.fixed:.2f} s and {1000 * found.per_token:.1f} ms a token of the longest completion")
+    print(f"{'longest':>8}{'CPU s':>8}{'forecast':>10}{'ratio':>7}")
+    taken = measured_steps(config, config.length.max_completion_tokens, steps, time.process_time)
+    for longest, seconds in taken:
+        told = found.step_seconds(longest)
+        print(f"{longest:8.0f}{seconds:8.2f}{told:10.2f}{told / seconds:7.2f}")
+    told, seconds = sum(found.step_seconds(longest) for longest, _ in taken), sum(seconds for _, seconds in taken)
+    print(f"all {len(taken)} steps: forecast over measured {told / seconds:.2f}")
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["cpu"]:
+        on_this_cpu(sys.argv[2:])
+    else:
+        main()

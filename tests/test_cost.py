@@ -1,6 +1,7 @@
 """FLOPs against torch's counter on what is really computed; forecasts against what was published."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.forecast import RUNS, fitted, ideal_seconds, left_out, preset, published_dollars
 from tina import configs, gate, plan, policy
+from tina.calibrate import calibrate
 from tina.configs import to_typed
-from tina.cost import Forecast, Lengths, StepMeter, Unknown, forecast, forecast_evaluation, shape_of, step_flops
+from tina.cost import (
+    Forecast,
+    Lengths,
+    StepMeter,
+    Unknown,
+    calibration,
+    forecast,
+    forecast_evaluation,
+    shape_of,
+    step_flops,
+)
+from tina.cost.calibration import keep
 from tina.cost.evaluation import answers
 from tina.evaluation.benchmarks import get_benchmark
 from tina.evaluation.checkpoints import race
+from tina.outcome import _taken
 from tina.schema import TrainConfig
 from tina.trainer import build_trainer, prompt_dataset
 from tina.waiting import queue_seconds
@@ -201,3 +215,29 @@ def test_queue_time_is_that_of_training_jobs_and_of_every_requeue(tmp_path: Path
     ]
     (tmp_path / "jobs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert queue_seconds(tmp_path) == 60 + 30
+
+
+# --- on a CPU
+
+
+def test_a_calibrated_cpu_has_a_forecast_for_the_same_step_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    overrides = [f"paths.outputs={tmp_path}", "batch.completions_per_step=16", "length.max_completion_tokens=48"]
+    config = composed(*overrides)
+    assert isinstance(forecast(config), Unknown)
+    found = calibrate(config, time.process_time)
+    keep(config, found)
+    assert forecast(config).seconds_per_step == pytest.approx(found.step_seconds(48))
+    assert forecast(config).hours == pytest.approx(60 * found.step_seconds(48) / 3600)
+    assert isinstance(forecast(composed(*overrides, "lora.rank=64")), Unknown)  # another step, not measured
+    plan.show(gate.check(overrides, False).arms, "one")
+    assert "no data sheet for a CPU" in capsys.readouterr().out  # still of its evaluation
+    logged = _taken(config, [step_row(2.0, 960.0, step=1, epoch=0.1)])
+    assert logged["forecast/hours"] == forecast(config).hours
+
+
+def test_a_length_that_was_not_measured_follows_from_two_that_were() -> None:
+    found = calibration.fitted([16, 16, 64], [1.5, 0.9, 2.1])
+    assert found.step_seconds(16) == pytest.approx(0.9)  # the fastest: what else a machine does only adds
+    assert found.step_seconds(112) == pytest.approx(3.3)
+    with pytest.raises(ValueError, match="two lengths"):
+        calibration.fitted([16, 16], [1, 2])

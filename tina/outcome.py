@@ -1,5 +1,6 @@
 """What came out of a run: what is printed at its end, kept in summary.json and logged to W&B."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ def outcome(
     logged = {
         **facts,
         **_taken(config, history),
+        **_evaluated(folder),
         **_turned(config, history, told),
         "selection/rule": choice.rule,
         "selection/step": choice.step,
@@ -61,8 +63,8 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
     gpu_hours = seconds / 3600 * cost.billed(config.hardware)
     meter = cost.StepMeter(config)
     took = [meter.see(row) for row in history]
-    forecast = cost.forecast(config)
-    known = isinstance(forecast, cost.Forecast)
+    forecast, evaluation = cost.forecast(config), cost.forecast_evaluation(config)
+    known, evaluation_known = isinstance(forecast, cost.Forecast), isinstance(evaluation, cost.Forecast)
     return {
         "run/steps": int(history[-1]["step"]),
         "run/planned_steps": config.schedule.max_steps,
@@ -77,7 +79,16 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
         "run/flops": sum(step["flops"] for step in took) if meter.shape else None,
         "forecast/hours": forecast.hours if known else None,
         "forecast/cost_usd": forecast.usd if known else None,
+        "forecast/evaluation_hours": evaluation.hours if evaluation_known else None,
+        "forecast/evaluation_cost_usd": evaluation.usd if evaluation_known else None,
     }
+
+
+def _evaluated(folder: Path) -> dict[str, Any]:
+    """Seconds, FLOPs and dollars of all evaluations of the run so far, as each of them logged it."""
+    told = [json.loads(path.read_text()).get("spent", {}) for path in folder.glob("evaluations/*/*/evaluation.json")]
+    facts = ("seconds", "flops", "cost_usd")
+    return {f"run/evaluation_{fact}": sum(spent.get(fact, 0.0) for spent in told) if told else None for fact in facts}
 
 
 def _turned(config: TrainConfig, history: Sequence[Row], told: dynamics.RunDynamics) -> dict[str, Any]:

@@ -230,7 +230,9 @@ def test_a_calibrated_cpu_has_a_forecast_for_the_same_step_alone(tmp_path: Path,
     assert forecast(config).hours == pytest.approx(60 * found.step_seconds(48) / 3600)
     assert isinstance(forecast(composed(*overrides, "lora.rank=64")), Unknown)  # another step, not measured
     plan.show(gate.check(overrides, False).arms, "one")
-    assert "no data sheet for a CPU" in capsys.readouterr().out  # still of its evaluation
+    out = capsys.readouterr().out
+    assert f"≤{forecast(config).hours:,.1f}" in out
+    assert "no forecast: evaluation on a CPU is not calibrated" in out
     logged = _taken(config, [step_row(2.0, 960.0, step=1, epoch=0.1)])
     assert logged["forecast/hours"] == forecast(config).hours
 

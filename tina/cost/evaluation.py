@@ -59,7 +59,7 @@ def forecast_evaluation(config: TrainConfig) -> Forecast | Unknown:
     if shape is None:
         return Unknown("model.shape is not set")
     if hardware.device != "cuda":
-        return Unknown("no data sheet for a CPU")
+        return Unknown("evaluation on a CPU is not calibrated")
     if hardware.gpu not in GPUS:
         return Unknown(f"no data sheet for {hardware.gpu or 'hardware.gpu=null'}")
     completion = benchmarks.expected_tokens or benchmarks.max_new_tokens

@@ -88,7 +88,8 @@ def _rests_on(forecasts: Sequence[Forecast | Unknown], evaluations: Sequence[For
         )
     if any(isinstance(found, Forecast) and found.bound for found in forecasts):
         told.append(
-            "≤: length.expected_tokens (on a CPU, length.expected_longest_tokens) is not set, so every completion was taken to be as long as the cap."
+            "≤: length.expected_tokens (on a CPU, length.expected_longest_tokens) is not set, so every completion was "
+            "taken to be as long as the cap."
         )
     if any(isinstance(found, Forecast) and found.bound for found in evaluations):
         told.append("≤: benchmarks.expected_tokens is not set, so every answer was taken to be as long as it may be.")

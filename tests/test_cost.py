@@ -1,5 +1,7 @@
 """FLOPs against torch's counter on what is really computed; forecasts against what was published."""
 
+import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,27 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.forecast import RUNS, fitted, ideal_seconds, left_out, preset, published_dollars
 from tina import configs, gate, plan, policy
+from tina.calibrate import calibrate
 from tina.configs import to_typed
-from tina.cost import Forecast, Lengths, Unknown, forecast, shape_of, step_flops
+from tina.cost import (
+    Forecast,
+    Lengths,
+    StepMeter,
+    Unknown,
+    calibration,
+    forecast,
+    forecast_evaluation,
+    shape_of,
+    step_flops,
+)
+from tina.cost.calibration import keep
+from tina.cost.evaluation import answers
+from tina.evaluation.benchmarks import get_benchmark
+from tina.evaluation.checkpoints import race
+from tina.outcome import _taken
 from tina.schema import TrainConfig
 from tina.trainer import build_trainer, prompt_dataset
+from tina.waiting import queue_seconds
 
 configs.register()
 
@@ -106,7 +125,10 @@ def test_dollars_are_gpu_hours_at_the_hardware_s_price() -> None:
     ("overrides", "why"),
     [
         (["experiment=limr", "hardware.gpu=tpu9"], "no data sheet for tpu9"),
-        ([], "no data sheet for a CPU"),
+        (
+            ["paths.outputs=nowhere"],
+            "no data sheet for a CPU; `python -m tina.calibrate` with the same settings measures it",
+        ),
         (["experiment=limr", "model.shape=null"], "model.shape is not set"),
     ],
 )
@@ -122,3 +144,102 @@ def test_an_unset_length_is_a_bound_that_is_told(capsys: pytest.CaptureFixture) 
     assert "≤" in out
     assert "as long as the cap" in out
     assert "no forecast: no data sheet for a CPU" in out
+
+
+# --- forecasts of evaluations
+
+
+def test_evaluation_is_forecast_apart_and_as_published(capsys: pytest.CaptureFixture) -> None:
+    config = composed("experiment=open_rs2", "benchmarks=paper")
+    assert answers(config.schedule, config.benchmarks, config.selection) == 18 * 1070  # the base and 17 checkpoints
+    found = forecast_evaluation(config)
+    assert found.usd == pytest.approx(17, abs=1)
+    assert found.usd / 18 == pytest.approx(1, abs=0.5)
+    plan.show(gate.check(["experiment=open_rs2", "benchmarks=paper"], False).arms, "one")
+    out = capsys.readouterr().out
+    assert f"{forecast(config).usd:,.1f}" in out
+    assert f"{found.usd:,.1f}" in out
+    assert "Evaluation apart" in out
+    assert forecast_evaluation(composed("experiment=open_rs2")).usd == 0  # benchmarks=none
+
+
+def test_a_race_asks_as_often_as_its_rounds() -> None:
+    settings = ["experiment=limr", "benchmarks=embedded", "benchmarks.samples=10", "schedule.save_every=18"]
+    config = composed(*settings, "selection=racing")
+    asked: list[int] = []
+
+    def round_of(racers: list[int], samples: int) -> dict[int, float]:
+        paid = dict.fromkeys(racers, 0) | {step: before[step] for step in racers if step in before}
+        asked.append(sum(samples - paid[step] for step in racers))
+        before.update(dict.fromkeys(racers, samples))
+        return dict.fromkeys(racers, 0.0)
+
+    before: dict[int, int] = {}
+    race(range(18, 181, 18), 1, 10, round_of)
+    raced = get_benchmark("arithmetic_validation").size
+    other = get_benchmark("arithmetic_test").size
+    whole = 10 * (raced + other)
+    assert answers(config.schedule, config.benchmarks, config.selection) == sum(asked) * raced + whole + 10 * other
+
+
+# --- what was logged
+
+
+def step_row(seconds: float, tokens: float, **more: float) -> dict[str, float]:
+    lengths = {"completions/mean_length": 20.0, "completions/max_length": 40.0}
+    return {"step_time": seconds, "num_tokens": tokens, "reward": 0.0, **lengths, **more}
+
+
+def test_a_step_is_priced_by_its_own_lengths_and_by_all_gpus_it_holds() -> None:
+    config = composed("hardware=l40s_x2", "batch.completions_per_step=64")
+    meter = StepMeter(config)
+    steps = [meter.see(step_row(36.0, 64 * 30)), meter.see(step_row(18.0, 64 * 30 + 64 * 70))]
+    assert [step["cost_usd"] for step in steps] == pytest.approx([0.02, 0.01])  # 2 GPUs at 1 $ an hour
+    prompts = [10.0, 50.0]
+    shape = shape_of(config.model)
+    wanted = [step_flops(config, shape, Lengths(prompt, 20.0, 40.0)).total for prompt in prompts]
+    assert [step["flops"] for step in steps] == pytest.approx(wanted)
+    again = {"step_time": 18.0}  # algorithm.num_iterations=2: nothing was sampled for it
+    assert meter.see(again)["flops"] == pytest.approx(wanted[1])
+
+
+def test_queue_time_is_that_of_training_jobs_and_of_every_requeue(tmp_path: Path) -> None:
+    assert queue_seconds(tmp_path) is None
+    lines = [
+        {"event": "submitted", "job": "1_0", "phase": "train", "time": 100.0},
+        {"event": "submitted", "job": "2_0", "phase": "evaluate", "time": 101.0},
+        {"event": "started", "job": "1_0", "time": 160.0},
+        {"event": "ended", "job": "1_0", "code": 75, "time": 200.0},
+        {"event": "started", "job": "1_0", "time": 230.0},
+        {"event": "started", "job": "2_0", "time": 900.0},
+    ]
+    (tmp_path / "jobs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert queue_seconds(tmp_path) == 60 + 30
+
+
+# --- on a CPU
+
+
+def test_a_calibrated_cpu_has_a_forecast_for_the_same_step_alone(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    overrides = [f"paths.outputs={tmp_path}", "batch.completions_per_step=16", "length.max_completion_tokens=48"]
+    config = composed(*overrides)
+    assert isinstance(forecast(config), Unknown)
+    found = calibrate(config, time.process_time)
+    keep(config, found)
+    assert forecast(config).seconds_per_step == pytest.approx(found.step_seconds(48))
+    assert forecast(config).hours == pytest.approx(60 * found.step_seconds(48) / 3600)
+    assert isinstance(forecast(composed(*overrides, "lora.rank=64")), Unknown)  # another step, not measured
+    plan.show(gate.check(overrides, False).arms, "one")
+    out = capsys.readouterr().out
+    assert f"≤{forecast(config).hours:,.1f}" in out
+    assert "no forecast: evaluation on a CPU is not calibrated" in out
+    logged = _taken(config, [step_row(2.0, 960.0, step=1, epoch=0.1)])
+    assert logged["forecast/hours"] == forecast(config).hours
+
+
+def test_a_length_that_was_not_measured_follows_from_two_that_were() -> None:
+    found = calibration.fitted([16, 16, 64], [1.5, 0.9, 2.1])
+    assert found.step_seconds(16) == pytest.approx(0.9)  # the fastest: what else a machine does only adds
+    assert found.step_seconds(112) == pytest.approx(3.3)
+    with pytest.raises(ValueError, match="two lengths"):
+        calibration.fitted([16, 16], [1, 2])

@@ -57,11 +57,16 @@ def test_what_wandb_holds(sweep: Path) -> None:
         assert list(row.tags) == ["lora.rank"]
         for key in ("run/trainable_share", "run/seconds_per_step", "run/tokens", "run/cost_usd", "selection/step"):
             assert key in row.summary, key
+    for _, row in evaluations.iterrows():
+        assert row.summary["eval/seconds"] > 0
+        assert row.summary["eval/flops"] > 1e9
+        assert row.summary["eval/cost_usd"] == 0.0  # nobody bills a laptop
     assert set(evaluations.group) == set(trains.id)
     assert len(found.loc[["study"]]) == 1
     metrics = set(logs(sweep).metrics.metric)
     assert {"train/rewards/accuracy/mean", "train/rewards/format/mean", "train/kl"} <= metrics
     assert {"train/completions/mean_length", "train/learning_rate"} <= metrics
+    assert {"train/flops", "train/cost_usd"} <= metrics
 
 
 def test_no_secret_and_no_command_line_is_logged(sweep: Path) -> None:

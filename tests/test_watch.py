@@ -68,6 +68,9 @@ def test_a_turn_is_told_and_its_checkpoint_kept(tmp_path: Path, monkeypatch: pyt
     assert "run/stopped" not in logged
     assert 20 < logged["dynamics/began_step"] <= logged["dynamics/told_step"] <= 26
     assert saved(tmp_path) == sorted({12, 24, 36, 48, logged["dynamics/began_step"]})
+    assert logged["run/held_seconds"] >= logged["run/seconds"] > 0
+    assert 0 < logged["run/idle_seconds"] < logged["run/held_seconds"]
+    assert "run/queue_seconds" not in logged
     assert logged["dynamics/transition_step"] == pytest.approx(20.5, abs=1.5)
     assert logged["selection/step"] == 12
 

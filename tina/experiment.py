@@ -8,8 +8,9 @@ import contextlib
 import functools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 
 from tina import identity, policy, schema, study, summary, tracking
 from tina.checkpoint import checkpoints
+from tina.cost import StepMeter
 from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
@@ -54,6 +56,7 @@ from tina.trainer import (
     prompt_dataset,
     reward_functions,
 )
+from tina.waiting import Held, queue_seconds
 from tina.watch import TransitionWatch, watch_of
 
 PHASES = ("all", "train", "evaluate")
@@ -70,6 +73,7 @@ class Run:
     digest: str
     folder: Path
     phase: str
+    held: Held = field(default_factory=Held)
 
     @property
     def leads(self) -> bool:
@@ -148,19 +152,25 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
 
     facts = {"run/trainable_parameters": trainable, "run/trainable_share": trainable / total}
     facts |= {f"data/{name}": count for name, count in counts.items()}
-    evaluator = runner.make_evaluator(config, tokenizer, grader)
+    evaluator = runner.make_evaluator(config, tokenizer, grader, config.lora)
     settings = _engine_settings(config, evaluator)
     with _tracked(run, facts) as log:
         rows, engine = _train(
             run, model, tokenizer, problems, _grading(loaded, grader), lambda: grader.counters, settings, log
         )
+        facts["run/queue_seconds"] = queue_seconds(run.folder)
         if run.phase == "train":
             console.print("Trained; the evaluation is another job's.")
+            log(run.held.facts())
         if not run.leads or run.phase == "train":
             return {}
         turn = watch_of(config, sampled(rows))
         drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(rows[-1]["step"])})
+        began = time.monotonic()
         scored = _evaluate(run, model, tokenizer, evaluator, lambda: engine or Engine(settings))
+        run.held.use(time.monotonic() - began)
+        if run.phase == "all":  # else the job that trained has said it
+            facts |= run.held.facts()
         facts |= {f"grading/{name}": count for name, count in grader.counters.items()}
         told = outcome(config, run.folder, list(checkpoints(run.checkpoint_folder)), rows, scored, facts)
         log(told["logged"])
@@ -215,12 +225,16 @@ def _train(
     """
     config = run.config
 
+    meter = StepMeter(config)
+
     def log_row(row: Row) -> None:
         metrics = {name: value for name, value in row.items() if name != "step" and isinstance(value, int | float)}
+        metrics |= meter.see(row)
         log({f"train/{name}": value for name, value in metrics.items()} | {"train/global_step": row["step"]})
 
     def on_row(row: Row) -> None:
         log_row(row)
+        run.held.use(row["step_time"])
         if run.leads:
             record.write_progress(
                 run.folder, done=row["step"], total=config.schedule.max_steps, seconds=row["step_time"]

@@ -1,5 +1,6 @@
 """What came out of a run: what is printed at its end, kept in summary.json and logged to W&B."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from tina import cost, dynamics, identity, selection
 from tina.evaluation.records import Record
 from tina.evaluation.scores import matrices
 from tina.evaluation.scores import scores as score_records
-from tina.history import Row, is_sampled, sampled
+from tina.history import Row, sampled
 from tina.schema import TrainConfig
 from tina.watch import watch_of
 
@@ -33,6 +34,7 @@ def outcome(
     logged = {
         **facts,
         **_taken(config, history),
+        **_evaluated(folder),
         **_turned(config, history, told),
         "selection/rule": choice.rule,
         "selection/step": choice.step,
@@ -59,8 +61,10 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
     seconds = sum(row["step_time"] for row in history)
     rows, completions = sampled(history), config.batch.completions_per_step
     gpu_hours = seconds / 3600 * cost.billed(config.hardware)
-    forecast = cost.forecast(config)
-    known = isinstance(forecast, cost.Forecast)
+    meter = cost.StepMeter(config)
+    took = [meter.see(row) for row in history]
+    forecast, evaluation = cost.forecast(config), cost.forecast_evaluation(config)
+    known, evaluation_known = isinstance(forecast, cost.Forecast), isinstance(evaluation, cost.Forecast)
     return {
         "run/steps": int(history[-1]["step"]),
         "run/planned_steps": config.schedule.max_steps,
@@ -72,10 +76,19 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
         "run/usd_per_hour": config.hardware.usd_per_hour,
         "run/gpu_hours": gpu_hours,
         "run/cost_usd": gpu_hours * config.hardware.usd_per_hour,
-        "run/flops": _flops(config, history),
+        "run/flops": sum(step["flops"] for step in took) if meter.shape else None,
         "forecast/hours": forecast.hours if known else None,
         "forecast/cost_usd": forecast.usd if known else None,
+        "forecast/evaluation_hours": evaluation.hours if evaluation_known else None,
+        "forecast/evaluation_cost_usd": evaluation.usd if evaluation_known else None,
     }
+
+
+def _evaluated(folder: Path) -> dict[str, Any]:
+    """Seconds, FLOPs and dollars of all evaluations of the run so far, as each of them logged it."""
+    told = [json.loads(path.read_text()).get("spent", {}) for path in folder.glob("evaluations/*/*/evaluation.json")]
+    facts = ("seconds", "flops", "cost_usd")
+    return {f"run/evaluation_{fact}": sum(spent.get(fact, 0.0) for spent in told) if told else None for fact in facts}
 
 
 def _turned(config: TrainConfig, history: Sequence[Row], told: dynamics.RunDynamics) -> dict[str, Any]:
@@ -95,17 +108,3 @@ def _turned(config: TrainConfig, history: Sequence[Row], told: dynamics.RunDynam
         "dynamics/reason": told.reason,
         "dynamics/accuracy_turns": told.accuracy_turns,
     }
-
-
-def _flops(config: TrainConfig, history: Sequence[Row]) -> float | None:
-    """FLOPs of the whole training by the lengths that were logged; None of a model whose shape is not known."""
-    shape = cost.shape_of(config.model)
-    if shape is None:
-        return None
-    total = tokens = of_step = 0.0
-    for row in history:
-        if is_sampled(row):
-            of_step = cost.flops_of_row(config, shape, row, tokens).total
-            tokens = row["num_tokens"]
-        total += of_step
-    return total

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from tina.cost import WORST_RATIO, Forecast, Unknown, forecast
+from tina.cost import WORST_RATIO, Forecast, Unknown, forecast, forecast_evaluation
 from tina.gate import Arm
 from tina.progress import console
 from tina.schema import horizon_steps
 
 COLUMNS = (
     *("arm", "steps /\nschedule", "prompts\nx G", "comple-\ntions", "tokens\nat most", "hours", "GPU-\nhours", "$"),
-    *("digest", "state"),
+    *("eval.\nhours", "eval.\n$", "digest", "state"),
 )
 
 
@@ -22,7 +22,7 @@ def show(arms: Sequence[Arm], title: str) -> None:
         left = name in ("arm", "state")
         table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name != "arm")
     total_steps = total_completions = total_tokens = 0
-    forecasts = []
+    forecasts, evaluations = [], []
     for arm in arms:
         config = arm.typed
         steps, batch = config.schedule.max_steps, config.batch
@@ -31,6 +31,7 @@ def show(arms: Sequence[Arm], title: str) -> None:
         total_steps, total_completions = total_steps + steps, total_completions + completions
         total_tokens += tokens
         forecasts.append(forecast(config))
+        evaluations.append(forecast_evaluation(config))
         table.add_row(
             config.study.labels.get(arm.label, arm.label) or "(no sweep)",
             f"{steps:,} / {horizon_steps(config.schedule):,}",
@@ -38,6 +39,7 @@ def show(arms: Sequence[Arm], title: str) -> None:
             f"{completions:,}",
             _millions(tokens),
             *_priced([forecasts[-1]]),
+            *_priced([evaluations[-1]], ("hours", "usd")),
             arm.digest[:8],
             "done" if arm.done else "to run",
         )
@@ -49,35 +51,49 @@ def show(arms: Sequence[Arm], title: str) -> None:
         f"{total_completions:,}",
         _millions(total_tokens),
         *_priced(forecasts),
+        *_priced(evaluations, ("hours", "usd")),
     )
     console.print(table)
-    for sentence in _rests_on(forecasts):
+    for sentence in _rests_on(forecasts, evaluations):
         console.print(sentence)
     console.print("Nothing was started.")
 
 
-def _priced(forecasts: Sequence[Forecast | Unknown]) -> tuple[str, str, str]:
+def _priced(
+    forecasts: Sequence[Forecast | Unknown], facts: Sequence[str] = ("hours", "gpu_hours", "usd")
+) -> tuple[str, ...]:
     """Hours one after the other, GPU-hours, dollars; at least so much where some are not known."""
     known = [found for found in forecasts if isinstance(found, Forecast)]
     if not known:
-        return "?", "?", "?"
+        return ("?",) * len(facts)
     sign = "≥" if len(known) < len(forecasts) else "≤" if any(found.bound for found in known) else ""
-    sums = (sum(getattr(found, fact) for found in known) for fact in ("hours", "gpu_hours", "usd"))
+    sums = (sum(getattr(found, fact) for found in known) for fact in facts)
     return tuple(f"{sign}{value:,.1f}" for value in sums)
 
 
-def _rests_on(forecasts: Sequence[Forecast | Unknown]) -> list[str]:
+def _rests_on(forecasts: Sequence[Forecast | Unknown], evaluations: Sequence[Forecast | Unknown]) -> list[str]:
     """What a reader of the prices must know."""
     told = []
+    both = [*forecasts, *evaluations]
     if any(isinstance(found, Forecast) for found in forecasts):
         told.append(
-            "Forecast of training alone, evaluation and queue not in it: from shapes, data sheet, "
-            "length.expected_tokens, and one efficiency fitted to the paper's published costs on L40S, of which it "
-            f"misses the worst by a factor of {WORST_RATIO} when that is left out. Untested on other hardware."
+            "Forecast from shapes, data sheet, length.expected_tokens, and one efficiency fitted to the paper's "
+            "published training costs on L40S, of which it misses the worst by a factor of "
+            f"{WORST_RATIO} when that is left out. Untested on other hardware. Waiting in a queue is not in it."
+        )
+    if any(isinstance(found, Forecast) and found.hours for found in evaluations):
+        told.append(
+            "Evaluation apart: base and every checkpoint on one GPU, with the efficiency of training and "
+            "benchmarks.expected_tokens an answer; no published price tests it checkpoint by checkpoint."
         )
     if any(isinstance(found, Forecast) and found.bound for found in forecasts):
-        told.append("≤: length.expected_tokens is not set, so every completion was taken to be as long as the cap.")
-    reasons = dict.fromkeys(found.reason for found in forecasts if isinstance(found, Unknown))
+        told.append(
+            "≤: length.expected_tokens (on a CPU, length.expected_longest_tokens) is not set, so every completion was "
+            "taken to be as long as the cap."
+        )
+    if any(isinstance(found, Forecast) and found.bound for found in evaluations):
+        told.append("≤: benchmarks.expected_tokens is not set, so every answer was taken to be as long as it may be.")
+    reasons = dict.fromkeys(found.reason for found in both if isinstance(found, Unknown))
     if reasons:
         told.append(f"?: no forecast: {'; '.join(reasons)}.")
     return told

@@ -224,6 +224,8 @@ class Benchmarks:
     seed: int = 42
     sequences: int = 128
     """Sequences that are generated at once."""
+    expected_tokens: int | None = None
+    """Of an answer on average, for forecasts alone; `max_new_tokens` (at most) unless set."""
 
 
 @dataclass

@@ -53,10 +53,22 @@ def show(told: dict[str, Any]) -> None:
         f"took         {logged['run/seconds']:.0f} s of training ({logged['run/seconds_per_step']:.2f} s a step), "
         f"${logged['run/cost_usd']:.2f} at ${logged['run/usd_per_hour']:g} an hour{_flops(logged)}"
     )
+    if "run/evaluation_seconds" in logged:
+        console.print(
+            f"evaluation   {logged['run/evaluation_seconds']:.0f} s, ${logged['run/evaluation_cost_usd']:.2f}"
+        )
+    if waits := _waits(logged):
+        console.print(f"beside it    {waits}")
     if "forecast/hours" in logged:
         console.print(
             f"forecast     {logged['forecast/hours']:.2f} hours, ${logged['forecast/cost_usd']:.2f}; "
             f"in fact {logged['run/seconds'] / 3600:.2f} hours, ${logged['run/cost_usd']:.2f}"
+        )
+    if "run/evaluation_seconds" in logged and "forecast/evaluation_hours" in logged:
+        console.print(
+            f"             evaluation {logged['forecast/evaluation_hours']:.2f} hours, "
+            f"${logged['forecast/evaluation_cost_usd']:.2f}; in fact {logged['run/evaluation_seconds'] / 3600:.2f} "
+            f"hours, ${logged['run/evaluation_cost_usd']:.2f}"
         )
     console.print(f"lies in      {told['folder']}")
     console.print("next         python analysis/tables.py        every run so far, as a table")
@@ -65,6 +77,16 @@ def show(told: dict[str, Any]) -> None:
 
 def _flops(logged: dict[str, Any]) -> str:
     return f", {logged['run/flops']:.3g} FLOPs" if "run/flops" in logged else ""
+
+
+def _waits(logged: dict[str, Any]) -> str:
+    """What neither training nor evaluation was: idle on the machine that was held, and in a cluster's queue."""
+    parts = [
+        f"{logged[key]:.0f} s {words}"
+        for key, words in (("run/idle_seconds", "idle"), ("run/queue_seconds", "in the queue"))
+        if key in logged
+    ]
+    return ", ".join(parts)
 
 
 def _transition(logged: dict[str, Any]) -> str:

@@ -13,14 +13,16 @@ from analysis import runs
 from tests.conftest import ROOT, environment
 from tests.evaluation import killed
 from tests.evaluation.fakes import CONTEXT, FakeSampler, evaluator, ignore, subject, task
+from tina.cost import generation_flops
 from tina.errors import UserError
 from tina.evaluation import records
 from tina.evaluation.meter import in_words
-from tina.evaluation.runner import evaluate, pending, records_file
+from tina.evaluation.runner import Evaluator, evaluate, pending, records_file
 from tina.evaluation.scores import matrices, scores
+from tina.evaluation.spent import Price
 from tina.evaluation.task import batches
 from tina.guards import exclusive
-from tina.schema import Benchmarks
+from tina.schema import Benchmarks, Hardware, Lora, Shape
 
 PAPER = {"aime24": 30, "aime25": 30, "amc23": 40, "math500": 500, "gpqa_diamond": 198, "minerva": 272}
 
@@ -173,6 +175,45 @@ def test_what_wandb_holds_and_that_it_is_logged_once(tmp_path: Path) -> None:
     table = logs.problems
     columns = table[["problem", "sample", "seed", "verdict", "tokens"]].itertuples(index=False, name=None)
     assert list(columns) == [(r.problem_id, r.sample, r.seed, r.verdict, r.tokens) for r in found]
+
+
+def test_an_evaluation_logs_what_it_took_over_a_kill_and_pays_nothing_twice(tmp_path: Path) -> None:
+    def priced(n_samples: int) -> Evaluator:
+        hardware = Hardware("gpu", processes=2, usd_per_hour=3600.0)
+        price = Price(Shape(2, 8, 2, 1, 4, 16, 32), Lora("r2", rank=2), hardware)
+        return replace(evaluator([task("a", 8), task("b", 4)], mode="offline", samples=n_samples), price=price)
+
+    class Killed(FakeSampler):
+        def __call__(self, *asked: object) -> list:
+            if len(self.calls) == 1:
+                raise KeyboardInterrupt
+            return super().__call__(*asked)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(subject(tmp_path), priced(1), Killed(seconds=0.05), ignore)
+    (spent,) = tmp_path.rglob("spent.jsonl")
+    with spent.open("a") as file:
+        file.write('\n{"evaluation": "cut o')
+    evaluate(subject(tmp_path), priced(1), FakeSampler(seconds=0.05), ignore)
+    evaluate(subject(tmp_path), priced(2), FakeSampler(seconds=0.05), ignore)
+    evaluate(subject(tmp_path, step=0), priced(1), FakeSampler(), ignore)
+    deadline = time.monotonic() + 30  # W&B's process writes on after the run was finished
+    while True:
+        rows = runs.load({"name": "offline", "root": str(tmp_path)}).runs.to_dict("records")
+        if sum("eval/seconds" in row["summary"] for row in rows) == 3:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    told = {(row["config"]["step"], row["config"]["cfg"]["benchmarks"]["samples"]): row["summary"] for row in rows}
+    batch = generation_flops(Shape(2, 8, 2, 1, 4, 16, 32), Lora("r2", rank=2), 4, 10, 3)
+    base = generation_flops(Shape(2, 8, 2, 1, 4, 16, 32), None, 4, 10, 3)
+    # Three batches of four were asked once, and three more for the second sample.
+    assert told[10, 1]["eval/flops"] == told[10, 2]["eval/flops"] == pytest.approx(3 * batch)
+    assert told[0, 1]["eval/flops"] == pytest.approx(3 * base)
+    assert base < batch
+    for summary in told.values():
+        assert summary["eval/cost_usd"] == pytest.approx(summary["eval/seconds"])  # a dollar a second, of one GPU
+    assert min(told[10, samples]["eval/seconds"] for samples in (1, 2)) >= 0.15
 
 
 def test_what_a_killed_log_left_does_not_stand_beside_the_whole_one(tmp_path: Path) -> None:

@@ -2,31 +2,31 @@
 
     shapes    how large a model is, without loading it
     flops     FLOPs of a step, by shapes
+    step      FLOPs and dollars of each step, by what was logged
     forecast  hours and dollars before the start, by a roofline, and what that rests on
+    evaluation  the same of what is evaluated
 
 A leaf: no torch.
 """
 
+from tina.cost.evaluation import forecast_evaluation
 from tina.cost.flops import Lengths, StepFlops, flops_of_row, generation_flops, step_flops
 from tina.cost.forecast import WORST_RATIO, Forecast, Unknown, forecast
 from tina.cost.shapes import shape_of
-from tina.schema import Hardware
+from tina.cost.step import StepMeter, billed
 
 __all__ = [
     "WORST_RATIO",
     "Forecast",
     "Lengths",
     "StepFlops",
+    "StepMeter",
     "Unknown",
     "billed",
     "flops_of_row",
     "forecast",
+    "forecast_evaluation",
     "generation_flops",
     "shape_of",
     "step_flops",
 ]
-
-
-def billed(hardware: Hardware) -> int:
-    """How many of what `usd_per_hour` is the price of: GPUs, or one machine without any."""
-    return hardware.processes if hardware.device == "cuda" else 1

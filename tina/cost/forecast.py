@@ -4,10 +4,12 @@ A step is sampling (per engine: weights read once a token of the longest complet
 or the FLOPs if those take longer), then training (FLOPs, over all processes), one after the other. What the data sheet
 promises is divided by EFFICIENCY, the one number that was fitted: to the published costs of the paper's runs
 (`python benchmarks/forecast.py` fits it, leaves each run out in turn, and shows what other lengths would change).
+A CPU has no data sheet: there a step is what it was measured to be (`calibration`).
 """
 
 from dataclasses import dataclass
 
+from tina.cost.calibration import calibration_of
 from tina.cost.flops import Lengths, base_weights, generation_flops, step_flops
 from tina.cost.shapes import shape_of
 from tina.schema import Shape, TrainConfig
@@ -86,14 +88,20 @@ def forecast(config: TrainConfig, engines: int | None = None) -> Forecast | Unkn
     shape, hardware = shape_of(config.model), config.hardware
     if shape is None:
         return Unknown("model.shape is not set")
-    if hardware.device != "cuda":
-        return Unknown("no data sheet for a CPU")
-    if hardware.gpu not in GPUS:
-        return Unknown(f"no data sheet for {hardware.gpu or 'hardware.gpu=null'}")
     lengths, steps = expected_lengths(config), config.schedule.max_steps
-    seconds = step_seconds(config, shape, GPUS[hardware.gpu], lengths, engines or hardware.processes) / EFFICIENCY
+    on_gpu, bound = hardware.device == "cuda", config.length.expected_tokens is None
+    if not on_gpu:
+        calibration = calibration_of(config)
+        if calibration is None:
+            return Unknown("no data sheet for a CPU; `python -m tina.calibrate` with the same settings measures it")
+        seconds = calibration.step_seconds(lengths.longest)
+        bound = config.length.expected_longest_tokens is None
+    elif hardware.gpu not in GPUS:
+        return Unknown(f"no data sheet for {hardware.gpu or 'hardware.gpu=null'}")
+    else:
+        gpu = GPUS[hardware.gpu]
+        seconds = step_seconds(config, shape, gpu, lengths, engines or hardware.processes) / EFFICIENCY
     hours = seconds * steps / 3600
-    gpu_hours = hours * hardware.processes
-    flops = step_flops(config, shape, lengths, padded=False).total * steps
-    bound = config.length.expected_tokens is None
+    gpu_hours = hours * (hardware.processes if on_gpu else 1)
+    flops = step_flops(config, shape, lengths, padded=not on_gpu).total * steps
     return Forecast(seconds, hours, gpu_hours, gpu_hours * hardware.usd_per_hour, flops, bound)

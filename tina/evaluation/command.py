@@ -35,7 +35,7 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
     for broken in run.broken if run else []:
         console.print(f"{broken} is half-written and left out.")
     tokenizer = policy.load_tokenizer(config.model)
-    evaluator = runner.make_evaluator(config, tokenizer, grader)
+    evaluator = runner.make_evaluator(config, tokenizer, grader, run.config.lora if run else None)
     if not evaluator.tasks:
         raise UserError(
             f"benchmarks={config.benchmarks.name} leaves nothing to evaluate: {config.benchmarks.sets} "

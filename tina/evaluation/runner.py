@@ -6,23 +6,25 @@ number of samples: more samples, or more benchmarks, are added to what is there.
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tina import tracking
-from tina.evaluation import records
+from tina import cost, tracking
+from tina.evaluation import records, spent
 from tina.evaluation.records import Record
 from tina.evaluation.scores import TOO_LONG, scores
+from tina.evaluation.spent import Price
 from tina.evaluation.task import Batch, Item, Task, batches, make_tasks
 from tina.grading import Grade, Grader
 from tina.guards import exclusive
 from tina.identity import text_digest
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler.completion import Completion, Sampling
-from tina.schema import Benchmarks, EvaluateConfig, Grading, Sampler, Tracking, TrainConfig
+from tina.schema import Benchmarks, EvaluateConfig, Grading, Lora, Sampler, Tracking, TrainConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,6 +63,7 @@ class Evaluator:
     grader: Grader
     tracking: Tracking
     sampler: Sampler = field(default_factory=Sampler)
+    price: Price = field(default_factory=Price)
 
     @property
     def sampled_by(self) -> dict[str, Any]:
@@ -89,9 +92,15 @@ class Evaluator:
 
 
 def make_evaluator(
-    config: TrainConfig | EvaluateConfig, tokenizer: "PreTrainedTokenizerBase", grader: Grader
+    config: TrainConfig | EvaluateConfig,
+    tokenizer: "PreTrainedTokenizerBase",
+    grader: Grader,
+    lora: Lora | None = None,
 ) -> Evaluator:
-    """Loads the benchmarks and renders their prompts. Raises UserError as `make_tasks` does."""
+    """Loads the benchmarks and renders their prompts; `lora` is that of the run whose checkpoints are evaluated.
+
+    Raises UserError as `make_tasks` does.
+    """
     tasks = make_tasks(config.benchmarks, config.prompt, tokenizer)
     return Evaluator(
         tasks,
@@ -101,6 +110,7 @@ def make_evaluator(
         grader,
         config.tracking,
         config.sampler,
+        Price(cost.shape_of(config.model), lora, config.hardware, config.sampler.backend == "transformers"),
     )
 
 
@@ -110,6 +120,12 @@ def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
     asked = [[item.problem_id, item.gold, item.prompt] for item in task.items]
     parts = [subject.fingerprint, subject.step, task.benchmark, asked, asdict(evaluator.sampling), b.seed, b.sequences]
     return text_digest(json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens, evaluator.sampled_by]))
+
+
+def evaluation_id(subject: Subject, evaluator: Evaluator) -> str:
+    """Of a subject on all benchmarks of `evaluator`, and of how often each problem is asked."""
+    ids = [records_id(subject, task, evaluator) for task in evaluator.tasks]
+    return text_digest(json.dumps([ids, evaluator.benchmarks.samples]))
 
 
 def records_file(subject: Subject, task: Task, evaluator: Evaluator) -> Path:
@@ -137,13 +153,13 @@ def evaluate(subject: Subject, evaluator: Evaluator, sample: Sample | None, on_r
         for task in evaluator.tasks:
             path = records_file(subject, task, evaluator)
             held.enter_context(exclusive(path.parent))
-            found += _complete(path, task, evaluator, sample, on_records)
+            found += _complete(path, task, evaluator, _metered(path.parent, subject, evaluator, sample), on_records)
         _log_once(subject, evaluator, found)
     return found
 
 
 def _complete(
-    path: Path, task: Task, evaluator: Evaluator, sample: Sample | None, on_records: OnRecords
+    path: Path, task: Task, evaluator: Evaluator, answer: Callable[[Batch], list[Record]], on_records: OnRecords
 ) -> list[Record]:
     """The records of one benchmark, in order; a batch of which one is missing is sampled again, exactly."""
     records.mend(path)
@@ -152,12 +168,30 @@ def _complete(
     for batch in batches(task, evaluator.benchmarks):
         missing = [key for key in batch.keys if key not in found]
         if missing:
-            fresh = [record for record in _answer(batch, evaluator, sample) if record.key not in found]
+            fresh = [record for record in answer(batch) if record.key not in found]
             records.append(path, fresh)
             found.update({record.key: record for record in fresh})
         on_records([found[key] for key in batch.keys], not missing)
         ordered += [found[key] for key in batch.keys]
     return ordered
+
+
+def _metered(
+    folder: Path, subject: Subject, evaluator: Evaluator, sample: Sample | None
+) -> Callable[[Batch], list[Record]]:
+    """Answers batches, and writes down what each of them took, sampling and grading together."""
+    evaluation = evaluation_id(subject, evaluator)
+
+    def answer(batch: Batch) -> list[Record]:
+        began = time.monotonic()
+        answered = _answer(batch, evaluator, sample)
+        seconds = time.monotonic() - began
+        asked = [(i.prompt_tokens, r.tokens) for i, r in zip(batch.items, answered, strict=True) if evaluator.holds(i)]
+        flops = evaluator.price.flops(subject.step, [prompt for prompt, _ in asked], [tokens for _, tokens in asked])
+        spent.add(folder, evaluation, seconds, flops)
+        return answered
+
+    return answer
 
 
 def _answer(batch: Batch, evaluator: Evaluator, sample: Sample) -> list[Record]:
@@ -205,9 +239,8 @@ def _record(batch: Batch, item: Item, completion: Completion, grade: Grade, form
 
 def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -> None:
     """The W&B run of an evaluation, and beside it `evaluation.json`, which says that it was logged whole."""
-    ids = [records_id(subject, task, evaluator) for task in evaluator.tasks]
     b = evaluator.benchmarks
-    run_id = text_digest(json.dumps([ids, b.samples]))
+    run_id = evaluation_id(subject, evaluator)
     folder = subject.folder / f"step-{subject.step}" / f"{b.name}-x{b.samples}-{run_id[:8]}"
     done = folder / "evaluation.json"
     if done.exists():
@@ -226,6 +259,8 @@ def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -
         "benchmark_set": b.name,
     }
     measured = scores(found)
+    folders = [records_file(subject, task, evaluator).parent for task in evaluator.tasks]
+    took = spent.spent(folders, run_id, evaluator.price)
     run = tracking.start(
         evaluator.tracking,
         folder,
@@ -237,6 +272,6 @@ def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -
     )
     rows = [[getattr(record, column) for column in TABLE_COLUMNS] for record in found]
     table = tracking.Rows("problems", TABLE_COLUMNS, rows)
-    run.log({f"eval/{key}": value for key, value in measured.items()}, table)
+    run.log({f"eval/{key}": value for key, value in (measured | took).items()}, table)
     run.finish()
-    records.write_whole(done, {"id": run_id, **config, "scores": measured})
+    records.write_whole(done, {"id": run_id, **config, "scores": measured, "spent": took})

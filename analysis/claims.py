@@ -150,7 +150,8 @@ def _robust(table: str, *axes: str) -> Callable[[Evidence], Finding]:
         arms = [arm for arm in study.arms if not isinstance(arm["accuracy"], Missing)] if study else []
         if len(arms) < 2:
             return Finding(OPEN, "no study with two evaluated arms", arms)
-        best, worst = (pick(arms, key=lambda arm: arm["accuracy"]) for pick in (max, min))
+        best = max(arms, key=lambda arm: arm["accuracy"])
+        worst = min((arm for arm in arms if arm is not best), key=lambda arm: arm["accuracy"])
         return _moves(arms, best, worst, "best and worst", two_sided=True)
 
     return judge
@@ -228,7 +229,7 @@ def _share(holds: Sequence[bool], told: str, runs: Sequence[Row]) -> Finding:
 def _before_transition(evidence: Evidence) -> Finding:
     """The best checkpoint, chosen by accuracy, lies at or before the step where the format turns."""
     runs = [run for run in _scope(evidence.runs) if _is_number(run["transition"]) and _is_number(run["best_step"])]
-    runs = [run for run in runs if run["selection_rule"] in ("held_out", "best average")]
+    runs = [run for run in runs if run["selection_rule"] in ("held_out", "racing", "best_mean", "best average")]
     holds = [run["best_step"] <= run["transition"] for run in runs]
     told = f"in {sum(holds)} of {len(holds)} runs with a transition and a checkpoint chosen by accuracy"
     return _share(holds, told, runs)

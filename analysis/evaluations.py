@@ -32,6 +32,9 @@ MEASURED = (
 INTERVAL = ("low", "high", "interval", "unjudged")
 ROUNDING = 0.03  # a percentage with two decimals is a count of up to 500 problems within this
 
+TABLE_ROUNDING = 1e-3
+"""How far a logged mean may be from its table's: other programs log percentages with one or two decimals."""
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -88,6 +91,8 @@ def _benchmark(name: str, summary: Mapping[str, Any], table: pd.DataFrame | None
     problems, correct = _matrix(table)
     if correct is None:
         return Benchmark(logged | dict.fromkeys(INTERVAL, Missing("incomplete")) | shares)
+    if _cut(logged, correct):
+        return Benchmark(logged | dict.fromkeys(INTERVAL, Missing("incomplete")) | shares)
     estimate = mean_interval(correct)
     facts = {
         "accuracy": estimate.mean,
@@ -99,6 +104,14 @@ def _benchmark(name: str, summary: Mapping[str, Any], table: pd.DataFrame | None
         "unjudged": int((table.verdict == "unjudged").sum()),
     }
     return Benchmark(facts | shares, problems, correct)
+
+
+def _cut(logged: Row, correct: np.ndarray) -> bool:
+    """Does a per-problem table [problems, samples] differ from the numbers that were logged beside it?"""
+    problems, samples = correct.shape
+    counts = ((logged["n_problems"], problems), (logged["n_samples"], samples))
+    other = any(not isinstance(said, Missing) and said != found for said, found in counts)
+    return other or abs(float(correct.mean()) - logged["accuracy"]) > TABLE_ROUNDING
 
 
 def _counted(logged: Row) -> Row:

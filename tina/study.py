@@ -34,7 +34,7 @@ def manifest(grid: Grid) -> dict[str, Any]:
         "title": layout["title"] or f"Sweep over {', '.join(axes)}",
         "source": grid.source,
         "axes": axes,
-        "layout": {"published": layout["published"], "published_arms": layout["published_arms"]},
+        "layout": {name: layout[name] for name in ("published", "published_arms", "labels")},
         "arms": [
             {
                 "digest": arm.digest,

@@ -77,6 +77,8 @@ class Recorder:
 
     def _send(self, row: Mapping[str, Any], table: Rows | None) -> None:
         # Made anew for each segment: W&B binds a table to the run that it was logged to first.
+        # W&B cuts a table off at 10,000 rows without a word; ours are whole.
+        wandb.Table.MAX_ROWS = max(wandb.Table.MAX_ROWS, len(table.data) if table else 0)
         tables = {table.name: wandb.Table(columns=table.columns, data=table.data)} if table else {}
         self.run.log(dict(row) | tables)
 

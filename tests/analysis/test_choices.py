@@ -59,3 +59,10 @@ def test_several_runs_are_averaged_and_those_without_a_transition_left_out() -> 
     assert rows["oracle"]["difference"] == pytest.approx((5 / 20 + 0) / 2)
     assert 0 <= rows["transition"]["low"] <= rows["transition"]["high"] <= 1
     assert choices_table(evaluated, [run("c", "undecided")]) is None
+
+
+def test_the_papers_rule_can_be_asked_for_on_the_command_line() -> None:
+    from analysis.settings import settings
+
+    assert settings([])["checkpoint"] == "logged"
+    assert settings(["checkpoint=best_average"])["checkpoint"] == "best_average"

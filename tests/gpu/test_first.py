@@ -104,7 +104,8 @@ def test_sleep_gives_memory_back_and_the_adapter_still_samples_after_it(engine: 
 
 
 def test_the_engine_stays_within_the_memory_that_it_was_given(engine: seam.Engine) -> None:
-    engine.sleep()
+    sampled(engine)  # it sleeps again after it
+    torch.cuda.empty_cache()
     asleep, total = torch.cuda.mem_get_info()
     engine.wake()
     awake, _ = torch.cuda.mem_get_info()

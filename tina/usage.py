@@ -57,7 +57,7 @@ def usage(config_name: str) -> str:
     defaults = yaml.safe_load((CONF / f"{config_name}.yaml").read_text())["defaults"]
     named = (name for entry in defaults if isinstance(entry, dict) for name in entry)
     groups = [name for name in named if not name.startswith("override")]
-    sweeps = {f"+{folder}": choices(ROOT / folder) for folder in ("sweeps", "sweeps/quickstart", "sweeps/vllm")}
+    sweeps = {f"+{folder}": choices(ROOT / folder) for folder in ("sweeps", "sweeps/quickstart")}
     return TEXTS[config_name].format(
         groups="\n".join(_line(group, choices(CONF / group)) for group in groups),
         sweeps="\n".join(_line(folder, names, "=") for folder, names in sweeps.items()),

@@ -1,0 +1,112 @@
+"""What to run first on a machine with a GPU: python -m pytest tests/gpu      (skipped, with the reason, elsewhere).
+
+In bfloat16 vLLM's kernels and transformers' round differently; a stale or a missing adapter is an order of magnitude
+further off, and that is what the bounds tell apart.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from peft import PeftModel
+
+from tests.test_trainer import composed
+from tina import policy
+from tina.sampler import seam
+from tina.sampler.completion import Completion, Sampling
+from tina.sampler.installed import vllm_problem
+from tina.sampler.settings import engine_settings
+from tina.sampler.weights import save_adapter
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: these are the checks of one"),
+    pytest.mark.skipif(vllm_problem() is not None, reason=str(vllm_problem())),
+]
+
+ROUNDING = 0.05
+"""Mean difference of log-probs (nats) that two programs in bfloat16 may have."""
+SPARE = 0.05
+"""Share of the GPU's memory that CUDA's context and vLLM's kernels may take beside what the engine was given."""
+PROMPT = "Compute 3+5-2+7"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[seam.Engine]:
+    """In bfloat16, a tenth of the memory, sleep mode on."""
+    config = composed("sampler=vllm", "model.dtype=bfloat16", "sampler.gpu_memory_utilization=0.1", "lora.rank=16")
+    config.sampler.sleep = True
+    yield seam.Engine(engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cuda"))
+    torch.cuda.empty_cache()
+
+
+def adapted(scale: float) -> PeftModel:
+    """The embedded model in bfloat16 on the GPU with an adapter of rank 16 whose B is random, N(0, scale^2)."""
+    config = composed("sampler=vllm", "model.dtype=bfloat16", "lora.rank=16")
+    model = policy.trainable_policy(policy.load_base(config.model, "cuda"), config.lora, 1).eval()
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=scale)
+    return model
+
+
+def sampled(engine: seam.Engine) -> tuple[list[int], list[Completion]]:
+    tokenizer = policy.load_tokenizer(composed().model)
+    prompt = tokenizer(PROMPT)["input_ids"]
+    return prompt, engine.generate([prompt] * 8, Sampling(1.0, 1.0, 32), seeds=range(8))
+
+
+def mean_difference(model: torch.nn.Module, prompt: list[int], completions: list[Completion]) -> float:
+    """Mean |log-prob by transformers - log-prob by vLLM| of the sampled tokens, in nats."""
+    differences = []
+    for completion in completions:
+        ids = torch.tensor([[*prompt, *completion.token_ids]], device="cuda")
+        with torch.no_grad():
+            scores = model(ids).logits[0, len(prompt) - 1 : -1].float().log_softmax(-1)
+        expected = scores[torch.arange(completion.tokens), list(completion.token_ids)].cpu()
+        differences.append((expected - torch.tensor(completion.logprobs)).abs())
+    return torch.cat(differences).mean().item()
+
+
+def serve(engine: seam.Engine, model: PeftModel) -> None:
+    save_adapter(model, engine.folder, torch.bfloat16)
+    engine.serve_adapter(engine.folder)
+
+
+def test_an_adapter_that_is_loaded_in_place_is_the_one_that_samples(engine: seam.Engine) -> None:
+    first, second = adapted(0.05), adapted(0.2)
+    for model, other in ((first, second), (second, first), (first, second)):
+        serve(engine, model)
+        prompt, completions = sampled(engine)
+        agreed = mean_difference(model, prompt, completions)
+        assert agreed < ROUNDING
+        assert mean_difference(other, prompt, completions) > 4 * agreed
+
+
+def test_without_an_adapter_the_base_samples(engine: seam.Engine) -> None:
+    model = adapted(0.2)
+    serve(engine, model)
+    engine.serve_adapter(None)
+    with model.disable_adapter():
+        assert mean_difference(model, *sampled(engine)) < ROUNDING
+
+
+def test_sleep_gives_memory_back_and_the_adapter_still_samples_after_it(engine: seam.Engine) -> None:
+    model = adapted(0.2)
+    serve(engine, model)
+    engine.wake()
+    awake, total = torch.cuda.mem_get_info()
+    engine.sleep()
+    asleep, _ = torch.cuda.mem_get_info()
+    assert asleep - awake > 0.05 * total  # of the tenth that it was given
+    assert mean_difference(model, *sampled(engine)) < ROUNDING
+
+
+def test_the_engine_stays_within_the_memory_that_it_was_given(engine: seam.Engine) -> None:
+    sampled(engine)  # it sleeps again after it
+    torch.cuda.empty_cache()
+    asleep, total = torch.cuda.mem_get_info()
+    engine.wake()
+    awake, _ = torch.cuda.mem_get_info()
+    assert asleep - awake < (engine.sampler.gpu_memory_utilization + SPARE) * total

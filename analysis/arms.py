@@ -56,7 +56,8 @@ def study_arms(manifest: Mapping[str, Any], by_digest: Mapping[str, Row]) -> lis
 
 def not_run(digest: str) -> Row:
     """Every fact of an arm that no training run was found for."""
-    facts = ("state", "steps", "transition", "median", "evaluated", "percent_of_epoch", "evaluation_usd")
+    facts = ("state", "steps", "transition", "transition_source", "median", "evaluated", "percent_of_epoch")
+    facts += ("evaluation_usd",)
     facts += (*LOGGED, *MEASURED, *(f"base_{fact}" for fact in MEASURED), "evaluation")
     return {"run": digest, "label": Missing("not run"), "settings": {}} | dict.fromkeys(facts, Missing("not run"))
 

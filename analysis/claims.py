@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis import published
 from analysis.arms import Comparison, compare
 from analysis.columns import number, plain
 from analysis.evaluations import Missing, Row
@@ -218,11 +219,11 @@ def _scope(runs: Sequence[Row]) -> list[Row]:
 
 
 def _share(holds: Sequence[bool], told: str, runs: Sequence[Row]) -> Finding:
-    """A claim about every run: all, or significantly more (fewer) than half."""
+    """A claim about every run: significantly more, or fewer, than half of them (Wilson, 95 %); four runs at least."""
     if not holds:
         return Finding(OPEN, told, runs)
     low, high = wilson_interval(sum(holds), len(holds))
-    verdict = REPRODUCED if all(holds) or low > 0.5 else NOT_REPRODUCED if not any(holds) or high < 0.5 else OPEN
+    verdict = REPRODUCED if low > 0.5 else NOT_REPRODUCED if high < 0.5 else OPEN
     return Finding(verdict, told, runs)
 
 
@@ -278,8 +279,11 @@ def _last_tenth(evidence: Evidence, run: str, metric: str) -> float | None:
 
 
 def _format_only(evidence: Evidence) -> Finding:
-    """Trained without a reward for accuracy, the format does not turn."""
-    runs = _scope([run for run in evidence.runs if _is_format_only(run)])
+    """Trained without a reward for accuracy, the format does not turn, where with one it does."""
+    known = _scope(evidence.runs)
+    runs = [run for run in known if _is_format_only(run)]
+    if runs and not any(_is_number(run["transition"]) for run in known if not _is_format_only(run)):
+        return Finding(OPEN, "no run with both rewards turns either: nothing can be told from those with one", runs)
     turns = [evidence.turns(run["run"], FORMAT_REWARD) for run in runs]
     kinds = [turn.kind for turn in turns if not isinstance(turn, Missing)]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("none", "turn", "undecided") if kind in kinds)
@@ -295,12 +299,16 @@ def _is_format_only(run: Row) -> bool:
 
 
 def _beats_full(evidence: Evidence) -> Finding:
-    """The best LoRA run against the best full-parameter model evaluated here, or trained here on the same data."""
+    """The best LoRA run against the best full-parameter model evaluated here, or trained here.
+
+    Models of the published baselines count as full-parameter ones; any other model that was evaluated does not.
+    """
     runs = [run for run in evidence.runs if not isinstance(run["accuracy"], Missing)]
     full = [run for run in runs if run["settings"].get("lora.method") == "full"]
     lora = [run for run in runs if run["settings"].get("lora.method", "lora") == "lora"]
     lora = [run for run in lora if bool(full) or not is_embedded(run)]
-    others = full + [base for base in evidence.baselines if not full and base["model"] != BASE and lora]
+    published_models = {row["model"] for row in published.rows("baselines")} - {BASE}
+    others = full or [base for base in evidence.baselines if base["model"] in published_models]
     if not lora or not others:
         return Finding(OPEN, "no full-parameter model was trained or evaluated here", lora)
     ours, theirs = (max(rows, key=lambda row: row["accuracy"]) for rows in (lora, others))

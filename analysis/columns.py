@@ -107,13 +107,13 @@ def fact_columns(rows: Sequence[Row]) -> list[Column]:
 def detail_columns() -> list[Column]:
     """What stands behind the numbers that were compared: size, choice, base, format, turn, price, runs."""
     return [
-        Column("problems\n×samples", sample_size, rank=3),
-        Column("candidates:\nrule", candidates, rank=3, numeric=False),
-        Column("median\nckpt %", number("median", ".2f", 100), rank=3),
-        Column("base\n%", number("base_accuracy", ".2f", 100), rank=2),
-        Column("format\n%", number("format", ".1f", 100), rank=2),
-        Column("tokens", number("tokens", ".1f"), rank=2),
-        Column("turn at\nstep", number("transition", ".0f"), rank=1),
+        Column("problems\n×samples", sample_size, rank=1),
+        Column("candidates:\nrule", candidates, rank=1, numeric=False),
+        Column("median\nckpt %", number("median", ".2f", 100), rank=2),
+        Column("base\n%", number("base_accuracy", ".2f", 100), rank=3),
+        Column("format\n%", number("format", ".1f", 100), rank=3),
+        Column("tokens", number("tokens", ".1f"), rank=3),
+        Column("turn at\nstep", number("transition", ".0f"), rank=2),
         Column("cost\n$", number("cost_usd", ".4f"), rank=3),
         Column("FLOPs", number("flops", ".2e"), rank=4),
         Column("seconds", number("seconds", ".0f"), rank=4),
@@ -121,6 +121,7 @@ def detail_columns() -> list[Column]:
     ]
 
 
+SEEDS = Column("seeds", number("n_seeds", "d"), rank=1)
 STATE = Column("state", plain("state"), numeric=False)
 STEPS = [
     Column("best\nstep", number("best_step", ".0f")),

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from analysis import pictures
 from analysis.evaluations import Missing
+from analysis.names import file_name
 from analysis.overview import Overview, load_overview
 from analysis.settings import help_text, settings
 from tina.errors import UserError
@@ -42,9 +43,9 @@ def draw(overview: Overview) -> Iterator[Picture]:
         for manifest in overview.manifests:
             name, arms = manifest["study"], overview.arms[manifest["study"]]
             title = manifest.get("title") or name
-            yield Picture(f"study_{name}", f"{title}: arms with 95 % intervals.", pictures.study(title, arms))
+            yield Picture(file_name("study", name), f"{title}: arms with 95 % intervals.", pictures.study(title, arms))
             figure = pictures.transitions(title, arms, list(manifest.get("axes") or {}))
-            yield Picture(f"transition_{name}", f"{title}: where the format turns.", figure)
+            yield Picture(file_name("transition", name), f"{title}: where the format turns.", figure)
         yield Picture("flops", "Accuracy against training FLOPs.", pictures.flops(overview.rows))
         yield Picture("cost", "What the runs cost.", pictures.cost(overview.costs))
         for row in overview.rows:

@@ -48,16 +48,18 @@ def overview(logs: Logs, checkpoint: str = "logged", memory: Path | None = None)
 
     Raises UserError if there is neither a training run, nor a study, nor a model's evaluation.
     """
-    rows, manifests, evaluated = train_rows(logs, checkpoint), study_manifests(logs), evaluations(logs)
+    series = series_of(logs)
+    found = turns(series, memory)
+    rows, manifests, evaluated = train_rows(logs, checkpoint, found), study_manifests(logs), evaluations(logs)
     baselines = baseline_rows(logs, evaluated, [row["run"] for row in rows])
     if not rows and not manifests and not baselines:
         raise UserError(
             f"{len(logs.runs)} W&B runs were read, but none is a training run, a study or a model's evaluation: "
             "nothing to show."
         )
-    arms, series = arms_of(manifests, rows), series_of(logs)
+    arms = arms_of(manifests, rows)
     costs = cost_rows(arms, {m["study"]: m.get("title") or m["study"] for m in manifests}, rows)
-    return Overview(logs, rows, manifests, arms, evaluated, baselines, costs, series, turns(series, memory))
+    return Overview(logs, rows, manifests, arms, evaluated, baselines, costs, series, found)
 
 
 def load_overview(chosen: Mapping[str, Any]) -> Overview:

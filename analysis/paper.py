@@ -9,6 +9,7 @@ import yaml
 from analysis import published
 from analysis.arms import against_published, combined, compare, held_against_best, not_run
 from analysis.columns import (
+    SEEDS,
     accuracy,
     benchmark_columns,
     candidates,
@@ -37,11 +38,14 @@ def main_table(arms: Sequence[Row], baselines: Sequence[Row]) -> Table | None:
         row = found or combined([not_run(Missing(""))])
         compared = against_published(row, wanted) | _baseline(wanted, baselines, row)
         rows.append(row | {"model": wanted["model"]} | compared)
+    held_against_best(rows)  # each against the best of this table, not of the study that it comes from
     if all(row["state"] == "not run" for row in rows):
         return None
     columns = [
         Column("model", plain("model"), numeric=False),
+        SEEDS,
         *fact_columns(rows),
+        Column("against\nthe best", versus_best, rank=1, numeric=False),
         Column("published\n%", number("published", ".2f", 100), rank=1),
         Column("verdict", plain("verdict"), rank=1, numeric=False),
         Column("baseline,\npublished %", number("baseline_published", ".2f", 100), rank=1),

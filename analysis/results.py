@@ -18,8 +18,9 @@ from analysis.evaluations import (
     reported,
     total,
 )
-from analysis.metrics import FOREIGN_SETTINGS
+from analysis.metrics import FOREIGN_SETTINGS, FORMAT_REWARD
 from analysis.runs import Logs
+from analysis.turns import Turns
 from tina import identity
 from tina.errors import UserError
 
@@ -45,12 +46,13 @@ HIDDEN = ("settings", "evaluation", "seed_runs")
 CHECKPOINTS = ("logged", "best_average")
 
 
-def train_rows(logs: Logs, checkpoint: str = "logged") -> list[Row]:
+def train_rows(logs: Logs, checkpoint: str = "logged", turns: Turns | None = None) -> list[Row]:
     """The facts of every training run, oldest first.
 
     `checkpoint`: "logged" reports the one that the run's own rule chose; "best_average" the best of all that were
     evaluated by the mean that is reported, as the paper does. Beside the facts stand `settings` by dotted name, and
-    `evaluation`, the reported benchmarks of that checkpoint. Raises UserError for another `checkpoint`.
+    `evaluation`, the reported benchmarks of that checkpoint. The transition of a run that logged none itself is found
+    in its curve, by `turns`. Raises UserError for another `checkpoint`.
     """
     if checkpoint not in CHECKPOINTS:
         raise UserError(f"There is no checkpoint={checkpoint}: choose from {', '.join(CHECKPOINTS)}.")
@@ -58,13 +60,15 @@ def train_rows(logs: Logs, checkpoint: str = "logged") -> list[Row]:
     prices = _evaluation_costs(logs)
     trained = logs.runs[logs.runs.job_type == "train"]
     return [
-        _train_row(run, evaluated.get(run["id"], {}), checkpoint)
+        _train_row(run, evaluated.get(run["id"], {}), checkpoint, turns)
         | {"evaluation_usd": prices.get(run["id"], Missing("not logged"))}
         for run in trained.to_dict("records")
     ]
 
 
-def _train_row(run: Mapping[str, Any], evaluated: Mapping[int, Evaluation], checkpoint: str) -> Row:
+def _train_row(
+    run: Mapping[str, Any], evaluated: Mapping[int, Evaluation], checkpoint: str, turns: Turns | None
+) -> Row:
     summary = {key: value for key, value in run["summary"].items() if value is not None}
     config = run["config"]
     settings = _settings(config)
@@ -78,7 +82,7 @@ def _train_row(run: Mapping[str, Any], evaluated: Mapping[int, Evaluation], chec
         "state": run["state"] if run["state"] == "finished" else f"{run['state']} at step {step or 0}",
         "steps": why if step is None else step,
         **{fact: summary.get(key, why) for fact, key in LOGGED.items()},
-        "transition": _transition(summary, why),
+        **_transition(run, turns if _is_foreign(run) else None, why),
     }
     held_out = settings.get("selection.benchmark")
     measured = {step: reported(found, held_out) for step, found in evaluated.items()}
@@ -144,10 +148,21 @@ def _evaluation_costs(logs: Logs) -> dict[str, Any]:
     return {subject: total(found) for subject, found in prices.items()}
 
 
-def _transition(summary: Mapping[str, Any], why: Missing) -> Any:
-    """The step of the turn, or in a word that there is none."""
-    verdict = summary.get("dynamics/transition", why)
-    return summary.get("dynamics/transition_step", Missing("step not logged")) if verdict == "turn" else verdict
+def _is_foreign(run: Mapping[str, Any]) -> bool:
+    """Was it logged by another program? A run of ours that says nothing of its turn has not come to its end."""
+    return "digest" not in run["config"]
+
+
+def _transition(run: Mapping[str, Any], turns: Turns | None, why: Missing) -> Row:
+    """The step of the turn, or in a word that there is none; and who says so: the run itself, or its curve here."""
+    verdict = run["summary"].get("dynamics/transition")
+    if verdict is not None:
+        step = run["summary"].get("dynamics/transition_step", Missing("step not logged"))
+        return {"transition": step if verdict == "turn" else verdict, "transition_source": "logged"}
+    found = turns(run["id"], FORMAT_REWARD) if turns else why
+    if isinstance(found, Missing):
+        return {"transition": found, "transition_source": found}
+    return {"transition": found.step if found.kind == "turn" else found.kind, "transition_source": "found here"}
 
 
 def swept_settings(rows: Sequence[Row], axes: Iterable[str] = ()) -> list[str]:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis.arms import study_arms
-from analysis.columns import detail_columns, fact_columns, number, plain, several, versus_best
+from analysis.columns import SEEDS, detail_columns, fact_columns, number, plain, several, versus_best
 from analysis.evaluations import AVERAGE, Missing, Row
+from analysis.names import file_name
 from analysis.published import BENCHMARKS
 from analysis.render import Column, Table
 from analysis.results import setting, swept_settings
@@ -57,12 +58,11 @@ def study_table(manifest: Mapping[str, Any], rows: Sequence[Row]) -> Table:
             Column("published\n%", number("published", ".2f", 100), rank=1),
             Column("verdict", plain("verdict"), rank=1, numeric=False),
         ]
-    seeds = [Column("seeds", number("n_seeds", "d"), rank=1)] if any(len(row["seed_runs"]) > 1 for row in rows) else []
     best = [Column("against\nthe best", versus_best, rank=1, numeric=False)] if several(rows, "run") else []
     arm = Column("arm", plain("arm"), numeric=False, wrap=40)
-    columns = [arm, *seeds, *fact_columns(rows), *against, *best, *detail_columns()]
+    columns = [arm, SEEDS, *fact_columns(rows), *against, *best, *detail_columns()]
     title = f"Study {manifest['study']}" + (f": {manifest['title']}" if manifest.get("title") else "")
-    name = f"study_{manifest['study']}".replace("/", "_").replace("\\", "_")
+    name = file_name("study", manifest["study"])
     return Table(name, title, columns, list(rows), [*notes(rows), *study_notes(rows)])
 
 
@@ -115,6 +115,11 @@ def _average_only(rows: Sequence[Row]) -> str:
     return "–: only the average is known, so there is no interval and no paired test." if only else ""
 
 
+def _found_here(rows: Sequence[Row]) -> str:
+    found = any(row.get("transition_source") == "found here" for row in rows)
+    return "The turn of a run that logged none itself was found in its format reward." if found else ""
+
+
 def _not_logged(rows: Sequence[Row]) -> str:
     return "not logged: the run's log has no such number." if any(row["flops"] == "not logged" for row in rows) else ""
 
@@ -127,6 +132,7 @@ NOTES: list[Callable[[Sequence[Row]], str]] = [
     _embedded,
     _no_evaluation,
     _not_logged,
+    _found_here,
     _running,
 ]
 

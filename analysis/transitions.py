@@ -8,6 +8,7 @@ import numpy as np
 from analysis.columns import number, plain
 from analysis.evaluations import Missing, Row
 from analysis.metrics import ACCURACY_REWARDS, FORMAT_REWARD
+from analysis.names import file_name
 from analysis.render import Column, Table
 from analysis.turns import Series, Turns
 
@@ -38,7 +39,7 @@ def transitions_table(
         "corner, where the change sets in.",
         f"There: half-way through the run, mean over the {WINDOW:.0%} of its steps before.",
     ]
-    name = f"transition_{manifest['study']}".replace("/", "_").replace("\\", "_")
+    name = file_name("transition", manifest["study"])
     return Table(name, f"Transitions: {manifest.get('title') or manifest['study']}", columns, rows, notes)
 
 

@@ -2,7 +2,7 @@
 function key(cell) {
   if (cell.querySelector(".missing")) return null;
   const text = cell.textContent.trim();
-  const number = parseFloat(text.replace(/,/g, "").replace(/^[<$]/, ""));
+  const number = parseFloat(text.replace(/,/g, "").replace(/^[<≥$]/, ""));
   return cell.classList.contains("n") && !Number.isNaN(number) ? number : text.toLowerCase();
 }
 

@@ -80,6 +80,9 @@ def _files_by_run(root: Path) -> dict[str, list[Path]]:
 def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """os.walk through links to folders too, each folder once; one that cannot be read is told."""
 
+    if not root.is_dir():
+        return
+
     def tell(error: OSError) -> None:
         print(f"{error.filename} cannot be read ({error.strerror}): runs in it are left out.", file=sys.stderr)
 
@@ -91,7 +94,8 @@ def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
             continue
         seen.add((stat.st_dev, stat.st_ino))
         # A link to what is walked anyway (W&B's own latest-run) would hide the folder behind it.
-        folders[:] = [name for name in folders if not _leads_inside(Path(folder, name), root)]
+        found = [path for path in (Path(folder, name) for name in folders) if not _leads_inside(path, root)]
+        folders[:] = [path.name for path in sorted(found, key=Path.is_symlink)]
         yield folder, folders, files
 
 

@@ -106,7 +106,13 @@ def test_who_peaks_earlier_takes_several_seeds(first: tuple, second: tuple, verd
 
 @pytest.mark.parametrize(
     ("steps", "verdict"),
-    [((20, 30), "reproduced"), ((31, 50), "not reproduced"), ((20, 50), "cannot be told"), ((), "cannot be told")],
+    [
+        ((20, 30, 5, 6), "reproduced"),
+        ((31, 50, 40, 60), "not reproduced"),
+        ((20, 50, 8, 40), "cannot be told"),
+        ((20, 30, 5), "cannot be told"),
+        ((), "cannot be told"),
+    ],
 )
 def test_best_checkpoint_and_transition(steps: tuple, verdict: str) -> None:
     runs = [a_run("r" * (i + 1), step=step) for i, step in enumerate(steps)]
@@ -117,18 +123,27 @@ def test_best_checkpoint_and_transition(steps: tuple, verdict: str) -> None:
 
 @pytest.mark.parametrize(("curve", "verdict"), [(smooth, "reproduced"), (sharp, "not reproduced")])
 def test_turns_in_accuracy(curve: Callable, verdict: str) -> None:
-    series = {("a", ACCURACY_REWARDS[0]): (np.arange(60), curve())}
-    assert found(SMOOTH, runs=[a_run("a")], series=series)["verdict"] == verdict
+    runs = [a_run("a" * (i + 1)) for i in range(4)]
+    series = {(run["run"], ACCURACY_REWARDS[0]): (np.arange(60), curve()) for run in runs}
+    assert found(SMOOTH, runs=runs, series=series)["verdict"] == verdict
+    assert found(SMOOTH, runs=runs[:1], series=series)["verdict"] == "cannot be told"  # one run is not all runs
 
 
 @pytest.mark.parametrize(("curve", "verdict"), [(smooth, "reproduced"), (sharp, "not reproduced")])
 def test_format_only(curve: Callable, verdict: str) -> None:
     settings = {"model.path": "embedded:d", "reward.rewards.format.weight": 1.0, "reward.name": "format_only"}
     other = settings | {"reward.rewards.accuracy.weight": 2.0, "reward.name": "accuracy_format"}
-    runs = [a_run("a", settings=settings), a_run("bb", settings=other)]
+    runs = [a_run("a" * (i + 1), settings=settings, transition="none") for i in range(4)]
     series = {(run["run"], FORMAT_REWARD): (np.arange(60), curve()) for run in runs}
-    row = found(FORMAT, runs=runs, series=series)
-    assert (row["verdict"], row["n_runs"], row["on"]) == (verdict, 1, "embedded model")
+    row = found(FORMAT, runs=[*runs, a_run("both", settings=other)], series=series)
+    assert (row["verdict"], row["n_runs"], row["on"]) == (verdict, 4, "embedded model")
+    unturned = [*runs, a_run("both", settings=other, transition="none")]
+    assert found(FORMAT, runs=unturned, series=series)["verdict"] == "cannot be told"
+
+
+def test_robust_holds_the_best_against_the_worst_and_not_against_itself() -> None:
+    arms = [an_arm(str(rank), a_run(str(rank) * 3, 0.6)) for rank in (4, 8)]
+    assert "4" in found(RANK, study_of("lora.rank", *arms))["evidence"]
 
 
 @pytest.mark.parametrize(
@@ -148,5 +163,7 @@ def test_length_under_a_lifted_cap(cap: int, length: float, verdict: str) -> Non
 def test_against_a_full_parameter_model(baseline: float, verdict: str) -> None:
     base = a_run("baseline", baseline) | {"model": "Open-RS1"}
     assert found(FULL, runs=[a_run("a", 0.8)], baselines=[base])["verdict"] == verdict
+    other = base | {"model": "some model that was evaluated"}
+    assert found(FULL, runs=[a_run("a", 0.8)], baselines=[other])["verdict"] == "cannot be told"
     full = a_run("full", baseline, settings={"lora.method": "full"})
     assert found(FULL, runs=[a_run("a", 0.8), full])["verdict"] == verdict

@@ -11,6 +11,8 @@ from analysis.runs import Logs, load
 from analysis.store import save
 from analysis.tables import make_tables
 from tests.analysis.published_runs import TABLES, write_published
+from tests.analysis.test_wandb_api import SOURCE, server, uploaded  # noqa: F401 (a fixture)
+from tests.analysis.wandb_stub import Stub
 
 BENCHMARKS = ("aime24", "aime25", "amc23", "math500", "gpqa_diamond", "minerva")
 
@@ -92,6 +94,19 @@ def test_a_snapshot_gives_the_same_tables(logs: Logs, tables: dict[str, Table], 
     assert [table.name for table in again] == list(tables)
     for table in again:
         assert shown(table) == shown(tables[table.name]) and table.notes == tables[table.name].notes
+
+
+def test_the_api_gives_the_same_tables(
+    server: Stub,  # noqa: F811
+    outputs: Path,
+    logs: Logs,
+    tables: dict[str, Table],
+) -> None:
+    server.runs = uploaded(logs, outputs)
+    found = {table.name: table for table in make_tables(overview(load(SOURCE)))}
+    assert found.keys() == tables.keys()
+    for name, table in tables.items():
+        assert shown(found[name]) == shown(table), name
 
 
 def test_cost_ratios_name_what_they_divide(tables: dict[str, Table]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.checked import checked
 from analysis.overview import damaged, overview
 from analysis.results import swept_settings
 from analysis.runs import load
@@ -246,6 +247,61 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert main([argument]) == 2
     told = capsys.readouterr()
     assert sentence in told.err and told.err.count("\n") == 1 and told.out == ""
+
+
+ODD = {
+    "eval/x_test/mean": (50.0, float("nan"), "n/a", None),
+    "eval/x_test/n_problems": (0, "30", 1.5),
+    "selection/step": ("last", float("nan"), -1),
+    "run/seconds": (float("inf"), "long", True),
+    "dynamics/transition": (3,),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in ODD.items() for value in values])
+def test_a_value_of_another_kind_is_left_out_and_told(key: str, value: object) -> None:
+    told = checked({"summary": {key: value, "else": value}, "config": {}, "job_type": "train", "damage": ""})
+    assert key not in told["summary"] and "else" in told["summary"]
+    assert key in told["damage"] or value is None
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [{"study": "x", "arms": "none"}, {"study": None, "arms": []}, {"study": "x", "arms": [{"digest": "a"}]}, ["x"]],
+)
+def test_a_manifest_of_another_form_costs_only_itself(sweep: Path, tmp_path: Path, manifest: object) -> None:
+    shutil.copytree(sweep / "outputs", tmp_path / "o", symlinks=True)
+    finish(start(tmp_path / "o" / "odd", id="odd", job_type="study", config={"study": manifest}))
+    logs = load({"name": "offline", "root": str(tmp_path / "o")})
+    assert any("the setting study is not understood" in sentence for sentence in damaged(logs))
+    assert "study_lora.rank" in {table.name for table in make_tables(overview(logs))}
+
+
+def test_runs_behind_a_link_are_found_once(sweep: Path, tmp_path: Path) -> None:
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "runs").symlink_to(sweep / "outputs" / "runs")
+    (tmp_path / "o" / "again").symlink_to(tmp_path / "o")
+    logs = load({"name": "offline", "root": str(tmp_path / "o")})
+    assert len(logs.runs) == len(logs.runs.id.unique()) == 3 * 3 and set(logs.runs.segments) == {1}
+
+
+def test_the_papers_rule_can_be_asked_for(sweep: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    settings = [f"source.root={sweep}/outputs", f"out={tmp_path}", "cache=null"]
+    assert main(["checkpoint=best_average", *settings]) == 0
+    assert "best average" in (tmp_path / "study_lora.rank.csv").read_text()
+    assert main(["checkpoint=null", *settings]) == 2 and main(["checkpoint=nonsense", *settings]) == 2
+    told = capsys.readouterr().err
+    assert "checkpoint=None is no name" in told and "choose from logged, best_average" in told
+
+
+def test_the_turn_of_a_run_that_logged_none_is_found_in_its_curve(tmp_path: Path) -> None:
+    """As in logs of TRL 0.15, which know the format reward by another name."""
+    run = start(tmp_path / "theirs", id="theirs", config={"learning_rate": 1e-6})
+    for step in range(80):
+        run.log({"train/global_step": step, "train/rewards/format_reward": 0.1 if step < 40 else 0.9})
+    finish(run)
+    (row,) = overview(load({"name": "offline", "root": str(tmp_path)})).rows
+    assert row["transition"] == pytest.approx(40, abs=2) and row["transition_source"] == "found here"
 
 
 def test_damaged_logs_make_tables_of_what_is_left(sweep: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ that a project that is not there is told. What W&B's own servers answer is not t
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,11 @@ def uploaded(logs: Logs, root: Path) -> list[StubRun]:
         rows: dict[int, dict] = {}
         for point in logs.metrics[logs.metrics.run == run["id"]].itertuples():
             rows.setdefault(point.step, {"train/global_step": point.step})[point.metric] = point.value
+        created = datetime.fromtimestamp(run["started"], UTC).isoformat().replace("+00:00", "Z")
         names = {"group": run["group"], "job_type": run["job_type"], "state": run["state"]}
-        runs.append(StubRun(run["id"], run["config"], summary, list(rows.values()), **names, files=files))
+        runs.append(
+            StubRun(run["id"], run["config"], summary, list(rows.values()), **names, files=files, created=created)
+        )
     return runs
 
 

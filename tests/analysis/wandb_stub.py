@@ -25,6 +25,7 @@ class StubRun:
     job_type: str = ""
     state: str = "finished"
     files: Mapping[str, bytes] = field(default_factory=dict)
+    created: str = "2026-01-02T03:04:05Z"
 
     def node(self) -> dict[str, Any]:
         return {
@@ -39,7 +40,7 @@ class StubRun:
             "jobType": self.job_type,
             "commit": None,
             "readOnly": False,
-            "createdAt": "2026-01-02T03:04:05Z",
+            "createdAt": self.created,
             "heartbeatAt": "2026-01-02T03:05:05Z",
             "description": "",
             "notes": "",

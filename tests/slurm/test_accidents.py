@@ -4,6 +4,7 @@ One array has all accidents that leave its launcher alone, another one has the o
 What an undisturbed run gives is what the local launcher gives, with the same two processes an arm.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -73,8 +74,12 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def is_asked_to_end(process: int) -> bool:
-    """Has a process that is stopped been sent SIGTERM?"""
-    pending = re.search(r"^ShdPnd:\s*(\w+)$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    """Has a process that is held been sent SIGTERM? SLURM may let it go by itself; then it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return True
+    pending = re.search(r"^ShdPnd:\s*(\w+)$", status, re.MULTILINE)
     return bool(int(pending[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
@@ -235,7 +240,8 @@ def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     cluster.run("scontrol", "update", f"jobid={seen['jobs'][4]}", "timelimit=2")
     wait(lambda: all(is_asked_to_end(process) for process in held), "it is told of its limit")
     for process in held:
-        os.kill(process, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
     wait(lambda: record.submissions(limited)[-1].code is not None, "it ends before its limit")
     cluster.run("scontrol", "update", f"jobid={seen['jobs'][4]}", "timelimit=60")
     done = finished(again)

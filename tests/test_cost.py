@@ -149,7 +149,11 @@ def test_an_unset_length_is_a_bound_that_is_told(capsys: pytest.CaptureFixture) 
 # --- forecasts of evaluations
 
 
-def test_evaluation_is_forecast_apart_and_as_published(capsys: pytest.CaptureFixture) -> None:
+def test_evaluation_is_forecast_apart_and_as_published(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 70 characters, too: prices and arms are the last to be left out."""
+    monkeypatch.setattr(plan.console, "width", 70)
     config = composed("experiment=open_rs2", "benchmarks=paper")
     assert answers(config.schedule, config.benchmarks, config.selection) == 18 * 1070  # the base and 17 checkpoints
     found = forecast_evaluation(config)
@@ -160,6 +164,7 @@ def test_evaluation_is_forecast_apart_and_as_published(capsys: pytest.CaptureFix
     assert f"{forecast(config).usd:,.1f}" in out
     assert f"{found.usd:,.1f}" in out
     assert "Evaluation apart" in out
+    assert "(no sweep)" in out and "Left out, since the terminal is 70 characters wide: tokens at most" in out
     assert forecast_evaluation(composed("experiment=open_rs2")).usd == 0  # benchmarks=none
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.measure import Measurement
 from rich.table import Table
 
 from tina.cost import WORST_RATIO, Forecast, Unknown, forecast, forecast_evaluation
@@ -15,12 +16,14 @@ COLUMNS = (
 )
 
 
+FIRST_TO_GO = ("tokens\nat most", "prompts\nx G", "GPU-\nhours", "comple-\ntions", "digest", "steps /\nschedule")
+"""What a narrow terminal leaves out, in this order."""
+NARROWEST_ARM, WIDEST = 20, 1000
+
+
 def show(arms: Sequence[Arm], title: str) -> None:
     """Prints one row an arm: what was swept, steps, completions, most tokens, forecast of its training, done or not."""
-    table = Table(title=title, title_justify="left")
-    for name in COLUMNS:
-        left = name in ("arm", "state")
-        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name != "arm")
+    rows = []
     total_steps = total_completions = total_tokens = 0
     forecasts, evaluations = [], []
     for arm in arms:
@@ -32,7 +35,7 @@ def show(arms: Sequence[Arm], title: str) -> None:
         total_tokens += tokens
         forecasts.append(forecast(config))
         evaluations.append(forecast_evaluation(config))
-        table.add_row(
+        row = (
             config.study.labels.get(arm.label, arm.label) or "(no sweep)",
             f"{steps:,} / {horizon_steps(config.schedule):,}",
             f"{batch.completions_per_step // batch.num_generations} x {batch.num_generations}",
@@ -43,8 +46,8 @@ def show(arms: Sequence[Arm], title: str) -> None:
             arm.digest[:8],
             "done" if arm.done else "to run",
         )
-    table.add_section()
-    table.add_row(
+        rows.append(row)
+    total = (
         f"{len(arms)} arms, {sum(arm.done for arm in arms)} done",
         f"{total_steps:,}",
         "",
@@ -52,11 +55,38 @@ def show(arms: Sequence[Arm], title: str) -> None:
         _millions(total_tokens),
         *_priced(forecasts),
         *_priced(evaluations, ("hours", "usd")),
+        "",
+        "",
     )
+    left_out: list[str] = []
+    table = _table(title, rows, total, left_out)
+    for name in FIRST_TO_GO:
+        if Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum <= console.width:
+            break
+        left_out.append(name)
+        table = _table(title, rows, total, left_out)
     console.print(table)
+    if left_out:
+        names = ", ".join(name.replace("-\n", "").replace("\n", " ") for name in left_out)
+        console.print(f"Left out, since the terminal is {console.width} characters wide: {names}.")
     for sentence in _rests_on(forecasts, evaluations):
         console.print(sentence)
     console.print("Nothing was started.")
+
+
+def _table(title: str, rows: Sequence[Sequence[str]], total: Sequence[str], left_out: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    kept = [place for place, name in enumerate(COLUMNS) if name not in left_out]
+    for name in (COLUMNS[place] for place in kept):
+        if name == "arm":
+            table.add_column(name, overflow="fold", min_width=NARROWEST_ARM)
+        else:
+            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[place] for place in kept))
+    table.add_section()
+    table.add_row(*(total[place] for place in kept))
+    return table
 
 
 def _priced(

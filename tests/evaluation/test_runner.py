@@ -162,11 +162,20 @@ def test_scores_of_several_samples(tmp_path: Path) -> None:
     assert (measured["a/n_problems"], measured["a/n_samples"], measured["a/mean_tokens"]) == (5, 3, 3)
 
 
+def ended(outputs: Path) -> runs.Logs:
+    """The logs below a folder, once all have their end: W&B's process may write on after a run is finished."""
+    deadline = time.monotonic() + 30
+    while (logs := runs.load({"name": "offline", "root": str(outputs)})).runs.state.eq("running").any():
+        assert time.monotonic() < deadline, logs.runs.damage
+        time.sleep(0.05)
+    return logs
+
+
 def test_what_wandb_holds_and_that_it_is_logged_once(tmp_path: Path) -> None:
     fake = evaluator([task("a", 4)], mode="offline", samples=1)
     found = evaluate(subject(tmp_path), fake, FakeSampler(), ignore)
     evaluate(subject(tmp_path), fake, None, ignore)
-    logs = runs.load({"name": "offline", "root": str(tmp_path)})
+    logs = ended(tmp_path)
     (row,) = logs.runs.to_dict("records")
     assert (row["job_type"], row["group"], row["state"], row["segments"]) == ("eval", "run", "finished", 1)
     assert {"train_id": "run", "model": "fake", "step": 10, "benchmark_set": "fake"}.items() <= row["config"].items()

@@ -37,4 +37,5 @@ def test_both_ranks_sample_from_what_is_trained(tmp_path: Path) -> None:
     assert len(steps) == STEPS
     assert max(row["fidelity/logprob_diff_max"] for row in steps) < ROUNDING  # of both ranks' completions
     assert all(row["fidelity/base_drift"] == 0 for row in steps)
-    assert all(row["fidelity/update_cosine"] > 0.9999 for row in steps[1:])  # at the first there is no update yet
+    # At the first step there is no update yet, and the warm-up's first step makes none.
+    assert all(row["fidelity/update_cosine"] > 0.9999 for row in steps[2:])

@@ -205,6 +205,8 @@ def _matrix(text: str) -> Node | None:
         return None
     rows = [row for row, _ in split(found[1], _ROW) if row]
     items = tuple(Node("tuple", row, tuple(parse(cell) for cell, _ in split(row, _CELL))) for row in rows)
+    if not items:
+        return None
     return items[0].items[0] if len(items) == len(items[0].items) == 1 else Node("matrix", text, items)
 
 

@@ -81,7 +81,7 @@ def claims_table(evidence: Evidence) -> Table:
     ]
     notes = [
         "A setting matters if it moves accuracy by more than half of what training brings (best arm minus base model).",
-        "A claim about every run is reproduced if it holds in significantly more than half of them: in four of four, not in three.",
+        "A claim about every run is reproduced if it holds in significantly more than half of them (four at least).",
     ]
     if any(row["on"] == EMBEDDED for row in rows):
         notes.append("The embedded model is a tiny one on generated arithmetic; the paper's claims are about 1.5B.")

@@ -76,7 +76,8 @@ def write(outputs: Path, run_id: str, records: list[bytes]) -> Path:
     folder = outputs / run_id / "wandb" / f"offline-run-20260101_000000-{run_id}"
     folder.mkdir(parents=True)
     ending = pb.Record(exit=pb.RunExitRecord(exit_code=0)).SerializeToString()
-    (folder / f"run-{run_id}.wandb").write_bytes(framed([*records, ending]))
+    numbered = [b"\x08" + varint(number) + record for number, record in enumerate([*records, ending], 1)]
+    (folder / f"run-{run_id}.wandb").write_bytes(framed(numbered))
     return folder
 
 

@@ -11,6 +11,7 @@ from analysis.metrics import SERIES
 from analysis.paper import baseline_rows
 from analysis.results import train_rows
 from analysis.runs import Logs, load
+from analysis.single import single_arms
 from analysis.store import save
 from analysis.studies import arms_of, study_manifests
 from analysis.turns import Series, Turns, series_of, turns
@@ -25,6 +26,7 @@ class Overview:
     manifests  the studies; `arms` has their arms by the study's name
     evaluated  every evaluation by subject and step
     baselines  models that were evaluated without being trained here
+    single     runs of the paper's presets that belong to no study, as arms
     costs      what studies cost
     """
 
@@ -34,13 +36,14 @@ class Overview:
     arms: dict[str, list[Row]]
     evaluated: dict[str, dict[int, Evaluation]]
     baselines: list[Row]
+    single: list[Row]
     costs: list[Row]
     series: dict[tuple[str, str], Series]
     turns: Turns
 
     @property
     def every_arm(self) -> list[Row]:
-        return [arm for arms in self.arms.values() for arm in arms]
+        return [arm for arms in (*self.arms.values(), self.single) for arm in arms]
 
 
 def overview(logs: Logs, checkpoint: str = "logged", memory: Path | None = None) -> Overview:
@@ -58,8 +61,9 @@ def overview(logs: Logs, checkpoint: str = "logged", memory: Path | None = None)
             "nothing to show."
         )
     arms = arms_of(manifests, rows)
+    single = single_arms(rows, {run["run"] for found in arms.values() for arm in found for run in arm["seed_runs"]})
     costs = cost_rows(arms, {m["study"]: m.get("title") or m["study"] for m in manifests}, rows)
-    return Overview(logs, rows, manifests, arms, evaluated, baselines, costs, series, found)
+    return Overview(logs, rows, manifests, arms, evaluated, baselines, single, costs, series, found)
 
 
 def load_overview(chosen: Mapping[str, Any]) -> Overview:

@@ -24,7 +24,7 @@ Published = Mapping[str, Any]
 """One published row: text as it is, numbers as floats in the file's unit (percent, dollars), None where unknown."""
 
 TEXTS = {"table", "arm", "value", "note", "model", "hub_id", "baseline", "group", "task", "system"}
-TEXTS |= {"main_model", "cost_task"}
+TEXTS |= {"main_model", "cost_task", "preset"}
 
 
 @cache

@@ -17,6 +17,7 @@ from analysis.runs import load
 from analysis.tables import main, make_tables
 from tests.analysis.logs import config_of, end_of_run, eval_run, finish, matrix, rank_sweep, start, study_run, train_run
 from tests.analysis.test_wandb_files import corrupted
+from tina import configs, gate
 from tina.statistics import mean_interval
 
 ROOT = Path(__file__).parents[2]
@@ -302,6 +303,18 @@ def test_the_turn_of_a_run_that_logged_none_is_found_in_its_curve(tmp_path: Path
     finish(run)
     (row,) = overview(load({"name": "offline", "root": str(tmp_path)})).rows
     assert row["transition"] == pytest.approx(40, abs=2) and row["transition_source"] == "found here"
+
+
+def test_a_preset_of_the_paper_that_was_run_by_itself_stands_in_the_main_table(tmp_path: Path) -> None:
+    """Known by its digest: changed in anything but its seed, it is another run."""
+    configs.register()
+    for settings in (["seed=7"], ["seed=7", "lora.rank=16"]):
+        (arm,) = gate.check(["experiment=open_rs1", *settings], multirun=False).arms
+        train_run(tmp_path, arm.digest, arm.config, end=end_of_run())
+        eval_run(tmp_path, arm.digest, 4, {"x_test": matrix(12 if len(settings) == 1 else 20)})
+    tables = tables_of(tmp_path)
+    (row,) = [row for row in tables["main_results"].rows if row["state"] != "not run"]
+    assert (row["model"], row["seeds"], row["accuracy"]) == ("Tina-Open-RS1", "7", 0.6)
 
 
 def test_damaged_logs_make_tables_of_what_is_left(sweep: Path, tmp_path: Path) -> None:

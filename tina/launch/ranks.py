@@ -110,7 +110,7 @@ def any_rank(value: bool) -> bool:
 
 def _wait(ranks: Sequence[subprocess.Popen]) -> int:
     failed, deadline = 0, None
-    while any(one.poll() is None for one in ranks):
+    while None in [one.poll() for one in ranks]:  # each is asked: a dead one behind a live one must be seen
         codes = [one.returncode for one in ranks if one.returncode]
         if codes and deadline is None:
             failed, deadline = codes[0], time.monotonic() + GRACE_SECONDS

@@ -9,10 +9,10 @@ than half of the gain of the study's best arm over its base model. Runs of the p
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis import published
 from analysis.arms import Comparison, compare
+from analysis.checked import is_number
 from analysis.columns import number, plain
 from analysis.evaluations import Missing, Row
 from analysis.metrics import ACCURACY_REWARDS, FORMAT_REWARD, LENGTH
@@ -193,7 +193,7 @@ def _peaks_earlier(evidence: Evidence) -> Finding:
     runs = [run for arm in (study.arms if study else []) for run in arm["seed_runs"]]
     steps: dict[str, list[float]] = {"dr_grpo": [], "grpo": []}
     for run in runs:
-        if run["settings"].get("algorithm.name") in steps and _is_number(run["best_step"]):
+        if run["settings"].get("algorithm.name") in steps and is_number(run["best_step"]):
             steps[run["settings"]["algorithm.name"]].append(run["best_step"])
     told = ", ".join(f"{name} at step {' '.join(f'{s:.0f}' for s in found)}" for name, found in steps.items() if found)
     if not all(steps.values()):
@@ -207,10 +207,6 @@ def _peaks_earlier(evidence: Evidence) -> Finding:
     )
     verdict = REPRODUCED if earlier < 0.05 else NOT_REPRODUCED if later < 0.05 else OPEN
     return Finding(verdict, f"{told} (one-sided p {min(earlier, later):.3f})", runs)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
 
 
 def _scope(runs: Sequence[Row]) -> list[Row]:
@@ -229,7 +225,7 @@ def _share(holds: Sequence[bool], told: str, runs: Sequence[Row]) -> Finding:
 
 def _before_transition(evidence: Evidence) -> Finding:
     """The best checkpoint, chosen by accuracy, lies at or before the step where the format turns."""
-    runs = [run for run in _scope(evidence.runs) if _is_number(run["transition"]) and _is_number(run["best_step"])]
+    runs = [run for run in _scope(evidence.runs) if is_number(run["transition"]) and is_number(run["best_step"])]
     runs = [run for run in runs if run["selection_rule"] in ("held_out", "racing", "best_mean", "best average")]
     holds = [run["best_step"] <= run["transition"] for run in runs]
     told = f"in {sum(holds)} of {len(holds)} runs with a transition and a checkpoint chosen by accuracy"
@@ -242,7 +238,7 @@ def _no_turn_in_accuracy(evidence: Evidence) -> Finding:
     for run in _scope(evidence.runs):
         found = (evidence.turns(run["run"], metric) for metric in ACCURACY_REWARDS)
         turn = next((turn for turn in found if not isinstance(turn, Missing)), None)
-        if _is_number(run["transition"]) and turn is not None:
+        if is_number(run["transition"]) and turn is not None:
             runs.append(run)
             kinds.append(turn.kind)
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("none", "turn", "undecided") if kind in kinds)
@@ -282,7 +278,7 @@ def _format_only(evidence: Evidence) -> Finding:
     """Trained without a reward for accuracy, the format does not turn, where with one it does."""
     known = _scope(evidence.runs)
     runs = [run for run in known if _is_format_only(run)]
-    if runs and not any(_is_number(run["transition"]) for run in known if not _is_format_only(run)):
+    if runs and not any(is_number(run["transition"]) for run in known if not _is_format_only(run)):
         return Finding(OPEN, "no run with both rewards turns either: nothing can be told from those with one", runs)
     turns = [evidence.turns(run["run"], FORMAT_REWARD) for run in runs]
     kinds = [turn.kind for turn in turns if not isinstance(turn, Missing)]

@@ -89,9 +89,7 @@ def _benchmark(name: str, summary: Mapping[str, Any], table: pd.DataFrame | None
     if table is None:
         return Benchmark(logged | _counted(logged) | shares)
     problems, correct = _matrix(table)
-    if correct is None:
-        return Benchmark(logged | dict.fromkeys(INTERVAL, Missing("incomplete")) | shares)
-    if _cut(logged, correct):
+    if correct is None or _cut(logged, correct):
         return Benchmark(logged | dict.fromkeys(INTERVAL, Missing("incomplete")) | shares)
     estimate = mean_interval(correct)
     facts = {

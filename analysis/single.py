@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from analysis import published
 from analysis.arms import against_published, combined, published_row
 from analysis.evaluations import Row
+from analysis.studies import is_embedded
 
 
 def single_arms(rows: Sequence[Row], in_studies: set[str]) -> list[Row]:
     """One arm for each preset that was run outside of all studies, its seeds put together."""
     alone = {row["run"]: row for row in rows if row["run"] not in in_studies and "model.path" in row["settings"]}
-    seeds = {row["settings"].get("seed") for row in alone.values() if not _is_embedded(row)}
+    seeds = {row["settings"].get("seed") for row in alone.values() if not is_embedded(row)}
     arms = []
     for preset in published.rows("presets") if seeds else ():
         digests = [_digest(preset["preset"], seed) for seed in sorted(seeds, key=str)]
@@ -23,10 +24,6 @@ def single_arms(rows: Sequence[Row], in_studies: set[str]) -> list[Row]:
             arm = named | combined(found) | place
             arms.append(arm | against_published(arm, published_row(arm)))
     return arms
-
-
-def _is_embedded(row: Row) -> bool:
-    return str(row["settings"]["model.path"]).startswith("embedded:")
 
 
 def _digest(preset: str, seed: object) -> str | None:

@@ -100,7 +100,8 @@ def _cached(folder: Path) -> tuple[dict[str, str], Logs | None]:
 def _code() -> str:
     """Hash of the code that reads: what other code read does not count."""
     folder = Path(__file__).parent
-    files = sorted([*folder.glob("sources/*.py"), *(folder / f"{n}.py" for n in ("wandb_files", "series", "store"))])
+    patterns = ("sources/*.py", "wandb_*.py", "series.py", "store.py")
+    files = sorted(path for pattern in patterns for path in folder.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 

@@ -27,10 +27,10 @@ from tina.cost.calibration import keep
 from tina.cost.evaluation import answers
 from tina.evaluation.benchmarks import get_benchmark
 from tina.evaluation.checkpoints import race
+from tina.launch import record
 from tina.outcome import _taken
 from tina.schema import TrainConfig
 from tina.trainer import build_trainer, prompt_dataset
-from tina.waiting import queue_seconds
 
 configs.register()
 
@@ -209,17 +209,17 @@ def test_a_step_is_priced_by_its_own_lengths_and_by_all_gpus_it_holds() -> None:
 
 
 def test_queue_time_is_that_of_training_jobs_and_of_every_requeue(tmp_path: Path) -> None:
-    assert queue_seconds(tmp_path) is None
+    assert record.queue_seconds(tmp_path) is None
     lines = [
-        {"event": "submitted", "job": "1_0", "phase": "train", "time": 100.0},
-        {"event": "submitted", "job": "2_0", "phase": "evaluate", "time": 101.0},
+        {"event": "submitted", "job": "1_0", "phase": "train", "log": "", "time": 100.0},
+        {"event": "submitted", "job": "2_0", "phase": "evaluate", "log": "", "time": 101.0},
         {"event": "started", "job": "1_0", "time": 160.0},
         {"event": "ended", "job": "1_0", "code": 75, "time": 200.0},
         {"event": "started", "job": "1_0", "time": 230.0},
         {"event": "started", "job": "2_0", "time": 900.0},
     ]
     (tmp_path / "jobs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert queue_seconds(tmp_path) == 60 + 30
+    assert record.queue_seconds(tmp_path) == 60 + 30
 
 
 # --- on a CPU

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, SHORT, run
-from tina import configs, gate
+from tina import configs, gate, study
+from tina.launch import local
 from tina.study import manifest, sweep_names
 
 configs.register()
@@ -89,3 +90,20 @@ def test_arms_side_by_side_and_one_that_fails_takes_no_other_with_it(tmp_path: P
     assert "Traceback" not in logs
     (recorded,) = (tmp_path / "studies").glob("*.json")
     assert len(json.loads(recorded.read_text())["arms"]) == 2
+
+
+def test_a_sweep_that_needs_vllm_is_left_out_of_a_collection_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is trained: the jobs are only counted."""
+    started: list[str] = []
+    monkeypatch.setattr(study, "vllm_problem", lambda: "no vLLM here")
+    monkeypatch.setattr(study, "record_sweep", lambda grid: started.append(grid.source))
+    monkeypatch.setattr(local, "run_jobs", lambda jobs, workers: [0] * len(jobs))
+    sweeps = ["quickstart/algorithm", "quickstart/sync"]
+    assert study.run_study(sweeps, [], asked_for=["quickstart"]) == 0
+    assert started == ["sweeps/quickstart/algorithm.yaml"]
+    assert "quickstart/sync is left out: no vLLM here" in capsys.readouterr().out
+    started.clear()
+    study.run_study(sweeps, [], asked_for=["quickstart/sync"])
+    assert len(started) == 2

@@ -35,6 +35,7 @@ from tina.evaluation.checkpoints import measure, tell_too_long
 from tina.evaluation.records import Record
 from tina.grading import Grader
 from tina.guards import exclusive, signals_end_orderly
+from tina.held import Held
 from tina.history import Row, history, sampled
 from tina.launch import ranks, record
 from tina.launch.job import Job
@@ -56,7 +57,6 @@ from tina.trainer import (
     prompt_dataset,
     reward_functions,
 )
-from tina.waiting import Held, queue_seconds
 from tina.watch import TransitionWatch, watch_of
 
 PHASES = ("all", "train", "evaluate")
@@ -158,7 +158,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
         rows, engine = _train(
             run, model, tokenizer, problems, _grading(loaded, grader), lambda: grader.counters, settings, log
         )
-        facts["run/queue_seconds"] = queue_seconds(run.folder)
+        facts["run/queue_seconds"] = record.queue_seconds(run.folder)
         if run.phase == "train":
             console.print("Trained; the evaluation is another job's.")
             log(run.held.facts())
@@ -223,22 +223,14 @@ def _train(
 
     Raises SystemExit with 128 + the signal's number if one asked for the end; a checkpoint is saved before.
     """
-    config = run.config
-
-    meter = StepMeter(config)
-
-    def log_row(row: Row) -> None:
-        metrics = {name: value for name, value in row.items() if name != "step" and isinstance(value, int | float)}
-        metrics |= meter.see(row)
-        log({f"train/{name}": value for name, value in metrics.items()} | {"train/global_step": row["step"]})
+    config, log_row = run.config, _row_log(run.config, log)
 
     def on_row(row: Row) -> None:
         log_row(row)
         run.held.use(row["step_time"])
         if run.leads:
-            record.write_progress(
-                run.folder, done=row["step"], total=config.schedule.max_steps, seconds=row["step_time"]
-            )
+            total = config.schedule.max_steps
+            record.write_progress(run.folder, done=row["step"], total=total, seconds=row["step_time"])
 
     last = _last(run)
     past = history(last) if last else []
@@ -270,6 +262,18 @@ def _train(
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
         raise SystemExit(128 + stop.received)
     return history(_last(run)), trainer.vllm_generation.engine if settings else None
+
+
+def _row_log(config: TrainConfig, log: Any) -> Callable[[Row], None]:
+    """What logs the row of a step: its numbers, and what the step cost."""
+    meter = StepMeter(config)
+
+    def log_row(row: Row) -> None:
+        metrics = {name: value for name, value in row.items() if name != "step" and isinstance(value, int | float)}
+        metrics |= meter.see(row)
+        log({f"train/{name}": value for name, value in metrics.items()} | {"train/global_step": row["step"]})
+
+    return log_row
 
 
 def _is_trained(config: TrainConfig, rows: Sequence[Row]) -> bool:

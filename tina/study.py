@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +122,24 @@ def grids(names: Sequence[str], overrides: Sequence[str]) -> list[Grid]:
     return found
 
 
-def run_study(names: Sequence[str], overrides: Sequence[str]) -> int:
-    """Runs every arm of the sweeps that is not done, each once; the exit code, 0 if all are done in the end."""
+def run_study(names: Sequence[str], overrides: Sequence[str], asked_for: Collection[str] = ()) -> int:
+    """Runs every arm of the sweeps that is not done, each once; the exit code, 0 if all are done in the end.
+
+    A sweep that was not `asked_for` by its own name is left out, and told, where all its arms need a vLLM that is not
+    here. Jobs of a cluster run elsewhere, and a plan runs nothing: neither leaves any out.
+    """
     from tina import plan
     from tina.launch import job, local, slurm
     from tina.launch.settings import CLUSTER, SlurmSettings
 
     checked = grids(names, overrides)
+    if checked[0].launcher != "plan" and not checked[0].launcher.startswith(CLUSTER) and (problem := vllm_problem()):
+        needing = [
+            name for name, grid in zip(names, checked, strict=True) if name not in asked_for and _needs_vllm(grid)
+        ]
+        for name in needing:
+            print(f"{name} is left out: {problem}", flush=True)
+        checked = [grid for name, grid in zip(names, checked, strict=True) if name not in needing]
     arms = list({arm.digest: arm for grid in checked for arm in grid.arms}.values())
     if checked[0].launcher == "plan":
         for grid in checked:
@@ -152,6 +163,10 @@ def run_study(names: Sequence[str], overrides: Sequence[str]) -> int:
     return 0 if not any(codes) else 1
 
 
+def _needs_vllm(grid: Grid) -> bool:
+    return all(arm.typed.sampler.backend == "vllm" for arm in grid.arms)
+
+
 def main() -> None:
     names = [argument for argument in sys.argv[1:] if "=" not in argument and not argument.startswith("-")]
     if not names or {"-h", "--help"} & set(sys.argv[1:]):
@@ -162,10 +177,7 @@ def main() -> None:
     configs.register()
     with cli.errors_in_words():
         sweeps = list(dict.fromkeys(sweep for name in names for sweep in sweep_names(name)))
-        if "quickstart" in names and "quickstart/sync" not in names and (problem := vllm_problem()):
-            sweeps.remove("quickstart/sync")
-            print(f"quickstart/sync is left out: {problem}", flush=True)
-        sys.exit(run_study(sweeps, [argument for argument in sys.argv[1:] if "=" in argument]))
+        sys.exit(run_study(sweeps, [argument for argument in sys.argv[1:] if "=" in argument], asked_for=names))
 
 
 if __name__ == "__main__":

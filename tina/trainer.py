@@ -44,9 +44,11 @@ FULL_BYTES = 16 * 2**20
 """A disk with less than this left is taken to be full when a checkpoint cannot be saved."""
 
 Grade = Callable[[Sequence[str], Sequence[str], Sequence[str]], list[Verdict]]
-Counters = Callable[[], Mapping[str, int]]
-Log = Callable[[str, float], None]
 """Problem ids, golds and completions in; a verdict for each out."""
+Counters = Callable[[], Mapping[str, int]]
+"""What was counted of all grading so far, by name."""
+Log = Callable[[str, float], None]
+"""TRL's `log_metric`: a metric of the step."""
 
 # With several processes on the CPU transformers 5.17 asks for the optimizer's state on "cpu:0", a place that torch.load
 # does not know; the storage is in the CPU's memory already.

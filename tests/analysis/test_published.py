@@ -11,8 +11,8 @@ from analysis.runs import Logs, load
 from analysis.store import save
 from analysis.tables import make_tables
 from tests.analysis.published_runs import TABLES, write_published
-from tests.analysis.test_wandb_api import SOURCE, server, uploaded  # noqa: F401 (a fixture)
-from tests.analysis.wandb_stub import Stub
+from tests.analysis.test_wandb_api import SOURCE
+from tests.analysis.wandb_stub import Stub, uploaded
 
 BENCHMARKS = ("aime24", "aime25", "amc23", "math500", "gpqa_diamond", "minerva")
 
@@ -97,12 +97,11 @@ def test_a_snapshot_gives_the_same_tables(logs: Logs, tables: dict[str, Table], 
 
 
 def test_the_api_gives_the_same_tables(
-    server: Stub,  # noqa: F811
-    outputs: Path,
+    server: Stub,
     logs: Logs,
     tables: dict[str, Table],
 ) -> None:
-    server.runs = uploaded(logs, outputs)
+    server.runs = uploaded(logs)
     found = {table.name: table for table in make_tables(overview(load(SOURCE)))}
     assert found.keys() == tables.keys()
     for name, table in tables.items():

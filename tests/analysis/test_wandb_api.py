@@ -4,52 +4,19 @@ This proves the client's side only: that all rows are asked for and none is lost
 that a project that is not there is told. What W&B's own servers answer is not tested.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import wandb
 
 from analysis.overview import overview
 from analysis.render import Table
-from analysis.runs import Logs, load
+from analysis.runs import load
 from analysis.tables import make_tables
 from tests.analysis.logs import config_of, rank_sweep
-from tests.analysis.wandb_stub import PROJECT, Stub, StubRun, serving
+from tests.analysis.wandb_stub import PROJECT, Stub, StubRun, uploaded
 from tina.errors import UserError
 
 SOURCE = {"name": "wandb", "project": PROJECT, "timeout_s": 20}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
-    with serving([]) as stub:
-        monkeypatch.setenv("WANDB_BASE_URL", stub.url)
-        monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
-        wandb.teardown()
-        yield stub
-    wandb.teardown()
-
-
-def uploaded(logs: Logs, root: Path) -> list[StubRun]:
-    """Offline runs as a server would hold them after `wandb sync`."""
-    runs = []
-    for run in logs.runs.to_dict("records"):
-        summary = {key: value for key, value in run["summary"].items() if not key.startswith("problems.")}
-        files = {}
-        if name := run["summary"].get("problems.path"):
-            files[name] = (Path(run["path"]).parent / "files" / name).read_bytes()
-            summary["problems"] = {"path": name, "sha256": run["summary"]["problems.sha256"], "_type": "table-file"}
-        rows: dict[int, dict] = {}
-        for point in logs.metrics[logs.metrics.run == run["id"]].itertuples():
-            rows.setdefault(point.step, {"train/global_step": point.step})[point.metric] = point.value
-        created = datetime.fromtimestamp(run["started"], UTC).isoformat().replace("+00:00", "Z")
-        names = {"group": run["group"], "job_type": run["job_type"], "state": run["state"]}
-        runs.append(
-            StubRun(run["id"], run["config"], summary, list(rows.values()), **names, files=files, created=created)
-        )
-    return runs
 
 
 def shown(table: Table) -> list[list[str]]:
@@ -59,7 +26,7 @@ def shown(table: Table) -> list[list[str]]:
 def test_the_api_gives_the_tables_of_the_same_offline_files(server: Stub, tmp_path: Path) -> None:
     rank_sweep(tmp_path, (4, 8))
     offline = load({"name": "offline", "root": str(tmp_path)})
-    server.runs = uploaded(offline, tmp_path)
+    server.runs = uploaded(offline)
     logs = load(SOURCE)
     assert len(logs.problems) == len(offline.problems) and len(logs.metrics) == len(offline.metrics)
     wanted = {table.name: shown(table) for table in make_tables(overview(offline))}
@@ -107,7 +74,7 @@ def test_logs_of_trl_0_15_are_read_by_todays_names(server: Stub) -> None:
 
 def test_a_table_that_cannot_be_downloaded_is_said(server: Stub, tmp_path: Path) -> None:
     rank_sweep(tmp_path, (4,))
-    server.runs = uploaded(load({"name": "offline", "root": str(tmp_path)}), tmp_path)
+    server.runs = uploaded(load({"name": "offline", "root": str(tmp_path)}))
     lost = next(run for run in server.runs if run.files)
     lost.files = {}
     runs = load(SOURCE).runs.set_index("id")

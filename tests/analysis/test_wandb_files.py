@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.wandb_files import BLOCK_BYTES, FILE_HEADER, STEP, Segment, read_records, read_segment
+from analysis.wandb_files import STEP, Segment, read_segment
+from analysis.wandb_records import BLOCK_BYTES, FILE_HEADER, read_records
 from tests.analysis.logs import config_of, finish, start, train_run
 
 NASTY = {

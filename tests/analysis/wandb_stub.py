@@ -6,9 +6,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+from analysis.runs import Logs
 
 PROJECT = "them/tina"
 
@@ -51,6 +55,26 @@ class StubRun:
             "systemMetrics": "{}",
             "historyKeys": {"lastStep": len(self.rows) - 1, "keys": {}},
         }
+
+
+def uploaded(logs: Logs) -> list[StubRun]:
+    """Offline runs as a server would hold them after `wandb sync`."""
+    runs = []
+    for run in logs.runs.to_dict("records"):
+        summary = {key: value for key, value in run["summary"].items() if not key.startswith("problems.")}
+        files = {}
+        if name := run["summary"].get("problems.path"):
+            files[name] = (Path(run["path"]).parent / "files" / name).read_bytes()
+            summary["problems"] = {"path": name, "sha256": run["summary"]["problems.sha256"], "_type": "table-file"}
+        rows: dict[int, dict] = {}
+        for point in logs.metrics[logs.metrics.run == run["id"]].itertuples():
+            rows.setdefault(point.step, {"train/global_step": point.step})[point.metric] = point.value
+        created = datetime.fromtimestamp(run["started"], UTC).isoformat().replace("+00:00", "Z")
+        names = {"group": run["group"], "job_type": run["job_type"], "state": run["state"]}
+        runs.append(
+            StubRun(run["id"], run["config"], summary, list(rows.values()), **names, files=files, created=created)
+        )
+    return runs
 
 
 @dataclass

@@ -150,78 +150,19 @@ class Cluster:
         return name in self.run("sacctmgr", "-n", "list", kind, check=False)
 
     def _write_configuration(self) -> None:
+        """From the templates beside this file; only the values of this cluster are filled in."""
         etc, here = self.folder / "etc", self.folder
-        (etc / "slurmdbd.conf").write_text(f"""
-AuthType=auth/munge
-AuthInfo=socket={here}/munge/socket
-DbdHost=localhost
-DbdPort={PORT + 2}
-SlurmUser=root
-StorageType=accounting_storage/mysql
-StorageHost=127.0.0.1
-StoragePort={PORT + 3}
-StorageUser=slurm
-StoragePass=slurm
-StorageLoc=slurm_acct_db
-LogFile={here}/log/slurmdbd.log
-PidFile={here}/run/slurmdbd.pid
-CommitDelay=0
-""")
-        (etc / "slurmdbd.conf").chmod(0o600)
         nodes = "".join(
             f"NodeName={node} NodeHostname={self.host} NodeAddr=127.0.0.1 Port={PORT + 11 + number} Sockets=1 "
             f"CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000 Gres=gpu:l40s:{GPUS_PER_NODE} State=UNKNOWN\n"
             for number, node in enumerate(NODES)
         )
-        (etc / "slurm.conf").write_text(f"""
-ClusterName=test
-SlurmctldHost={self.host}(127.0.0.1)
-SlurmUser=root
-SlurmdUser=root
-AuthType=auth/munge
-CredType=cred/munge
-# A requeued job waits until its old credential has expired; 5 seconds are the least that SLURM takes.
-AuthInfo=socket={here}/munge/socket,cred_expire=5
-SlurmctldPort={PORT}
-SlurmctldPidFile={here}/run/slurmctld.pid
-SlurmctldLogFile={here}/log/slurmctld.log
-# A job that is preempted gets the signal that it asked for, and GraceTime to answer it.
-SlurmctldParameters=preempt_send_user_signal
-StateSaveLocation={here}/state
-SlurmdPidFile={here}/run/slurmd.%n.pid
-SlurmdLogFile={here}/log/slurmd.%n.log
-SlurmdSpoolDir={here}/spool/%n
-SlurmdParameters=config_overrides
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-MpiDefault=none
-ReturnToService=2
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-GresTypes=gpu
-JobRequeue=1
-PreemptType=preempt/partition_prio
-PreemptMode=REQUEUE
-SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=2,sched_min_interval=200000
-KillWait=20
-OverTimeLimit=0
-MinJobAge=300
-InactiveLimit=0
-SlurmctldTimeout=30
-SlurmdTimeout=300
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=localhost
-AccountingStoragePort={PORT + 2}
-AccountingStoragePass={here}/munge/socket
-AccountingStorageTRES=gres/gpu
-AccountingStorageEnforce=associations
-{nodes}
-PartitionName=gpu Nodes=ALL Default=YES MaxTime=2-00:00:00 DefaultTime=10 PriorityTier=1 GraceTime=60
-PartitionName=short Nodes=ALL MaxTime=5 PriorityTier=1
-PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=10 PreemptMode=OFF
-""")
+        values = {"here": here, "host": self.host, "nodes": nodes}
+        values |= {"port": PORT, "dbd_port": PORT + 2, "sql_port": PORT + 3}
+        for name in ("slurm.conf", "slurmdbd.conf"):
+            template = Path(__file__).with_name(f"{name}.in").read_text()
+            (etc / name).write_text(template.format(**values))
+        (etc / "slurmdbd.conf").chmod(0o600)
         (etc / "gres.conf").write_text(f"Name=gpu Type=l40s File={here}/dev/nvidia[0-{GPUS_PER_NODE - 1}]\n")
         (etc / "cgroup.conf").write_text(
             "CgroupPlugin=cgroup/v1\nConstrainCores=no\nConstrainDevices=no\nConstrainRAMSpace=no\n"

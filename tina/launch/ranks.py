@@ -6,6 +6,7 @@ tell a run that saved and ended from one that failed.
 """
 
 import contextlib
+import faulthandler
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from tina.guards import SIGNALS
 
+LEAVE_SECONDS = 120
+"""What the ranks are given to leave one another after the last step."""
 GRACE_SECONDS = 60
 """What the other ranks are given to end once one of them has failed: they wait for it in vain."""
 
@@ -84,15 +87,18 @@ def _ignore_the_schedulers_signal() -> None:
 def leave(engine_stays: bool) -> None:
     """Waits until every rank is here; what follows is done by one process alone.
 
-    The group is taken apart, unless a vLLM engine that was started in it is still to be used.
+    The group is taken apart, unless a vLLM engine that was started in it is still to be used. Everything is saved by
+    then: a process that hangs in it (seen once, with gloo) says where and ends, and the same command goes on.
     """
     if not inside():
         return
     import torch.distributed as dist
 
+    faulthandler.dump_traceback_later(LEAVE_SECONDS, exit=True)
     dist.barrier()
     if not engine_stays:
         dist.destroy_process_group()
+    faulthandler.cancel_dump_traceback_later()
 
 
 def any_rank(value: bool) -> bool:

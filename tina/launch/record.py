@@ -38,10 +38,8 @@ def add(folder: Path, **facts: Any) -> None:
 
 def submissions(folder: Path) -> list[Submission]:
     """Every job that was queued for a run, oldest first."""
-    path = folder / JOBS
     found: dict[str, Submission] = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        told = json.loads(line)
+    for told in _lines(folder):
         job = told["job"]
         if told["event"] == "submitted":
             found[job] = Submission(job, told["phase"], told["log"])
@@ -50,6 +48,29 @@ def submissions(folder: Path) -> list[Submission]:
         elif job in found:
             found[job] = replace(found[job], code=told["code"])
     return list(found.values())
+
+
+def queue_seconds(folder: Path) -> float | None:
+    """Seconds that the training of a run stood in queues; None of a run that no scheduler started.
+
+    From being submitted to its start, and again from the end of a start to the next one of the same job. Nothing is
+    billed for them.
+    """
+    waited: float | None = None
+    since: dict[str, float] = {}  # when a job of the training went into the queue
+    training = {one.job for one in submissions(folder) if one.phase != "evaluate"}
+    for line in _lines(folder):
+        job = line["job"]
+        if job in training and line["event"] != "started":  # submitted, or ended and perhaps queued again
+            since[job] = line["time"]
+        elif job in since:
+            waited = (waited or 0.0) + line["time"] - since.pop(job)
+    return waited
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    path = folder / JOBS
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def write_progress(folder: Path, **facts: Any) -> None:

@@ -16,11 +16,12 @@ configs.register()
 def run(config: DictConfig) -> None:
     from tina.evaluation.command import run_evaluation  # torch is loaded only once everything has been checked
 
-    try:
-        run_evaluation(configs.typed(config, EvaluateConfig))
-    except UserError as error:  # of several runs the others go on
-        print(error, file=sys.stderr)
-        failed.append(error)
+    with cli.errors_in_words():
+        try:
+            run_evaluation(configs.typed(config, EvaluateConfig))
+        except UserError as error:  # of several runs the others go on
+            print(error, file=sys.stderr)
+            failed.append(error)
 
 
 failed: list[UserError] = []

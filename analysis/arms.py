@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis import published
 from analysis.evaluations import AVERAGE, MEASURED, Benchmark, Evaluation, Missing, Row
-from analysis.results import HIDDEN, LOGGED
+from analysis.results import HIDDEN, LOGGED, compared_benchmarks
 from tina.statistics import holm, paired_difference
 from tina.statistics.intervals import ROUNDING, t_quantile
 
@@ -149,7 +149,8 @@ def compare(a: Evaluation | Missing, b: Evaluation | Missing) -> Comparison | Mi
 def held_against_best(rows: Sequence[Row]) -> None:
     """Sets `versus_best` of each row: best, tie, worse, or why it cannot be told; with Holm's correction.
 
-    A tie is a row whose paired test against the best does not reject at 5 % over all rows of the table.
+    A tie is a row whose paired test against the best does not reject at 5 % over all rows of the table. Rows that were
+    evaluated on other benchmarks than the table's best are not compared.
     """
     facts = ("versus_best", "p_best", "difference", "difference_low", "difference_high")
     for row in rows:
@@ -157,9 +158,16 @@ def held_against_best(rows: Sequence[Row]) -> None:
     measured = [row for row in rows if not isinstance(row["accuracy"], Missing)]
     if len(measured) < 2:
         return
-    best = max(measured, key=lambda row: row["accuracy"])
+    # Of a row whose average alone is known it is the average of the table's benchmarks.
+    benchmarks = [{} if isinstance(row["evaluation"], Missing) else row["evaluation"] for row in measured]
+    compared = (compared_benchmarks(benchmarks), frozenset({AVERAGE}), frozenset())
+    comparable = [found.keys() in compared for found in benchmarks]
+    best = max((row for row, fits in zip(measured, comparable, strict=True) if fits), key=lambda row: row["accuracy"])
     tested = []
-    for row in measured:
+    for row, fits in zip(measured, comparable, strict=True):
+        if not fits:
+            row |= dict.fromkeys(facts, Missing("other benchmarks"))
+            continue
         if row is best or abs(row["accuracy"] - best["accuracy"]) < ROUNDING:
             row |= dict.fromkeys(facts[1:], Missing("best")) | {"versus_best": "best"}
             continue

@@ -5,7 +5,8 @@ A fact is a number or a text; one that is not known is a `Missing`, which says w
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.evaluations import (
@@ -109,10 +110,16 @@ def _facts(tests: Evaluation | Missing) -> Row:
 
 
 def candidates(measured: Mapping[int, Evaluation | Missing]) -> dict[int, float]:
-    """The reported mean of every checkpoint that was evaluated on as many benchmarks as any."""
+    """The reported mean of every checkpoint that was evaluated on the benchmarks that the table compares."""
     found = {step: tests for step, tests in measured.items() if step > 0 and not isinstance(tests, Missing)}
-    most = max(map(len, found.values()), default=0)
-    return {step: facts_of(tests)["accuracy"] for step, tests in found.items() if len(tests) == most}
+    compared = compared_benchmarks(found.values())
+    return {step: facts_of(tests)["accuracy"] for step, tests in found.items() if tests.keys() == compared}
+
+
+def compared_benchmarks(evaluations: Collection[Evaluation]) -> frozenset[str]:
+    """Means compare only over the same benchmarks: the largest set that was evaluated, of equals the most frequent."""
+    counts = Counter(frozenset(evaluation) for evaluation in evaluations)
+    return max(counts, key=lambda names: (len(names), counts[names], sorted(names)), default=frozenset())
 
 
 def median_checkpoint(measured: Mapping[int, Evaluation | Missing]) -> Row:

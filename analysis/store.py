@@ -13,6 +13,8 @@ from tina.errors import UserError
 
 AS_JSON = ("tags", "config", "summary")
 NAMES = ("runs", "metrics", "problems")
+SUMS = "SHA256SUMS"
+"""Beside the files, as `sha256sum -c` takes it: Parquet itself does not notice a flipped bit."""
 
 
 class NoSnapshot(Exception):
@@ -25,6 +27,7 @@ def save(logs: Logs, folder: Path, stamp: str = "") -> None:
     Raises UserError if the folder cannot be written.
     """
     runs = logs.runs.assign(**{name: logs.runs[name].map(json.dumps) for name in AS_JSON})
+    sums: list[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in zip(NAMES, (runs, logs.metrics, _as_text(logs.problems)), strict=True):
@@ -32,7 +35,9 @@ def save(logs: Logs, folder: Path, stamp: str = "") -> None:
             frame.attrs = {"stamp": stamp}
             unfinished = folder / f"{name}.parquet.tmp"
             frame.to_parquet(unfinished, index=False, compression="zstd")
+            sums.append(f"{_sha256(unfinished)}  {name}.parquet\n")
             unfinished.replace(folder / f"{name}.parquet")
+        (folder / SUMS).write_text("".join(sums), encoding="utf-8")
     except OSError as error:
         raise UserError(f"A snapshot cannot be written to {folder} ({error.strerror}).") from error
 
@@ -41,6 +46,22 @@ def _as_text(problems: pd.DataFrame) -> pd.DataFrame:
     """Problem ids and answers as text: a column of Parquet has one type."""
     texts = {name: problems[name].map(str, na_action="ignore").astype("str") for name in ("problem", "answer")}
     return problems.assign(**texts)
+
+
+def check_sums(folder: Path) -> None:
+    """Raises NoSnapshot unless the files of a snapshot are those that were written, to the last bit."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        wrong = [name for told, name in (line.split("  ", 1) for line in lines) if _sha256(folder / name) != told]
+    except (OSError, ValueError) as error:
+        raise NoSnapshot(f"{folder / SUMS} cannot be checked ({error})") from error
+    if wrong or len(lines) != len(NAMES):
+        raise NoSnapshot(f"{', '.join(wrong) or SUMS} is not what was written")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def restore(folder: Path, stamp: str | None = None) -> Logs:

@@ -25,7 +25,7 @@ CHOICES = {
     "algorithm.scale_rewards": ("group", "batch", "none"),
     "algorithm.importance_sampling_level": ("token", "sequence"),
     "schedule.kind": ("cosine_with_min_lr", "cosine", "constant", "constant_with_warmup", "linear"),
-    "sampler.backend": ("transformers", "vllm"),
+    "sampler.backend": ("transformers", "vllm", "vllm_server"),
     "sampler.sync": ("adapter", "merged"),
     "sampler.dtype": ("float32", "bfloat16", "float16"),
     "grading.mode": ("sound", "as_released"),
@@ -68,6 +68,7 @@ SHARES = ("schedule.warmup_ratio", "schedule.min_lr_rate", "lora.dropout")
 NOT_NEGATIVE = (
     *("algorithm.beta", "benchmarks.temperature", "seed", "hardware.usd_per_hour", "schedule.weight_decay"),
     "selection.stop_after_steps",
+    "sampler.wait_s",
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
-from tina.errors import UserError
+from tina.errors import TRY_LATER, TryLater, UserError
 
 INFORMATIONAL = ("hydra_help", "cfg", "info", "shell_completion")
 """Flags with which Hydra prints something and starts nothing."""
@@ -56,9 +56,12 @@ def _make(outputs: str) -> None:
 
 @contextlib.contextmanager
 def errors_in_words() -> Iterator[None]:
-    """A mistake of the user's is one sentence and exit code 2, without a traceback."""
+    """A mistake of the user's is one sentence and exit code 2, without a traceback; what may be mended later, 75."""
     try:
         yield
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except TryLater as error:
+        print(f"{error} The same command goes on from what is saved.", file=sys.stderr)
+        sys.exit(TRY_LATER)

@@ -28,7 +28,7 @@ from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
 from tina.data.problem import Problem
 from tina.data.prompts import build_messages, prompt_opens_think
-from tina.errors import UserError
+from tina.errors import TRY_LATER, TryLater, UserError
 from tina.evaluation import runner
 from tina.evaluation.benchmarks import load_benchmarks
 from tina.evaluation.checkpoints import measure, tell_too_long
@@ -41,11 +41,12 @@ from tina.launch import ranks, record
 from tina.launch.job import Job
 from tina.outcome import outcome
 from tina.progress import console
+from tina.sampler.completion import PolicyEngine
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
-from tina.sampler.seam import Engine
+from tina.sampler.seam import start_engine
 from tina.sampler.served import sample, serving
-from tina.sampler.settings import EngineSettings, engine_settings
+from tina.sampler.settings import EngineSettings, engine_settings, has_engine
 from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
     Counters,
@@ -153,7 +154,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     facts = {"run/trainable_parameters": trainable, "run/trainable_share": trainable / total}
     facts |= {f"data/{name}": count for name, count in counts.items()}
     evaluator = runner.make_evaluator(config, tokenizer, grader, config.lora)
-    settings = _engine_settings(config, evaluator)
+    settings = _engine_settings(run, evaluator)
     with _tracked(run, facts) as log:
         rows, engine = _train(
             run, model, tokenizer, problems, _grading(loaded, grader), lambda: grader.counters, settings, log
@@ -167,7 +168,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
         turn = watch_of(config, sampled(rows))
         drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(rows[-1]["step"])})
         began = time.monotonic()
-        scored = _evaluate(run, model, tokenizer, evaluator, lambda: engine or Engine(settings))
+        scored = _evaluate(run, model, tokenizer, evaluator, lambda: engine or start_engine(settings))
         run.held.use(time.monotonic() - began)
         if run.phase == "all":  # else the job that trained has said it
             facts |= run.held.facts()
@@ -195,16 +196,18 @@ def _left_out(counts: dict[str, int]) -> str:
     return f" ({told})" if told else ""
 
 
-def _engine_settings(config: TrainConfig, evaluator: runner.Evaluator) -> EngineSettings | None:
+def _engine_settings(run: Run, evaluator: runner.Evaluator) -> EngineSettings | None:
     """What a vLLM engine is started with that serves the training and the evaluation after it; None without vLLM."""
-    if config.sampler.backend != "vllm":
+    config = run.config
+    if not has_engine(config.sampler):
         return None
     context, sequences = engine_context_tokens(config), config.batch.completions_per_step // config.hardware.processes
     if evaluator.tasks:
         context = max(context, evaluator.longest_sequence)
         sequences = max(sequences, config.benchmarks.sequences)
+    folder = run.folder.resolve() / "adapter"
     return engine_settings(
-        config.model, config.sampler, config.lora, context, sequences, config.seed, config.hardware.device
+        config.model, config.sampler, config.lora, context, sequences, config.seed, config.hardware.device, folder
     )
 
 
@@ -217,7 +220,7 @@ def _train(
     counters: Counters,
     settings: EngineSettings | None,
     log: Any,
-) -> tuple[list[dict[str, Any]], Engine | None]:
+) -> tuple[list[dict[str, Any]], PolicyEngine | None]:
     """Trains to the last step, from the last whole checkpoint if there is one; the metrics of every step, in order,
     and the engine that sampled, if one did.
 
@@ -256,8 +259,14 @@ def _train(
     )
     if last:
         console.print(f"Going on from {last.name}.")
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
-    ranks.leave(engine_stays=settings is not None)
+    if config.sampler.backend == "vllm_server":
+        trainer.vllm_generation.engine.stopped = lambda: stop.received is not None
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except TryLater:
+        if stop.received is None:
+            raise
+    ranks.leave(engine_stays=config.sampler.backend == "vllm")
     if stop.received is not None:
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
         raise SystemExit(128 + stop.received)
@@ -299,7 +308,7 @@ def _evaluate(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     evaluator: runner.Evaluator,
-    engine: Callable[[], Engine],
+    engine: Callable[[], PolicyEngine],
 ) -> dict[int, list[Record]]:
     """Records of the base (step 0) and of the checkpoints, all adapters switched on one base."""
     config = run.config
@@ -315,7 +324,7 @@ def _evaluate(
 
     @contextlib.contextmanager
     def at(step: int) -> Iterator[runner.Sample]:
-        if config.sampler.backend == "vllm":
+        if has_engine(config.sampler):
             with serving(started(), lambda: model, found.get(step), config.model):
                 yield functools.partial(sample, started(), tokenizer)
             return
@@ -358,6 +367,9 @@ def _tracked(run: Run, facts: dict[str, Any]) -> Iterator[Any]:
         exit_code = 0
     except SystemExit as stopped:  # a signal asked for the end: the log says so, and not that the run failed
         exit_code = stopped.code
+        raise
+    except TryLater:
+        exit_code = TRY_LATER
         raise
     finally:
         tracked.finish(exit_code=exit_code)

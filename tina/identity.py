@@ -27,6 +27,9 @@ NOT_IDENTITY = (
     "selection.rule",
     "selection.benchmark",
     "selection.first_samples",
+    # where the sampler's server is, and how long it is waited for
+    "sampler.url",
+    "sampler.wait_s",
     # the machine and its price; the number of processes is counted, since it orders the samples
     "hardware.device",
     "hardware.threads",

@@ -184,7 +184,8 @@ class Rollout:
 class Sampler:
     name: str = MISSING
     backend: str = "transformers"
-    """`transformers`: the trained model generates. `vllm`: an engine in the same process does; what follows is its."""
+    """`transformers`: the trained model generates. `vllm`: an engine in the same process does. `vllm_server`: one that
+    `python -m tina.sampler.serve` started does. What follows is the engine's."""
     sync: str = "adapter"
     """How the engine gets the policy: `adapter` sends the adapter alone, `merged` every weight with it merged in."""
     dtype: str | None = None
@@ -200,6 +201,10 @@ class Sampler:
     """Give the GPU's memory back while the policy is trained; the engine's weights wait in main memory."""
     tensor_parallel: int = 1
     """Processes that share one engine."""
+    url: str = "http://127.0.0.1:8000"
+    """Of the server."""
+    wait_s: float = 600.0
+    """How long a server that does not answer is waited for, before the run saves and ends with exit code 75."""
     fidelity_completions: int = 8
     """Completions of a process whose log-probs are computed again each step, to compare with the sampler's."""
     fidelity_every: int = 25

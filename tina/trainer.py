@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 
 from tina.checkpoint import broken_checkpoints, checkpoints, mark_whole, step_of
 from tina.data.problem import Problem
-from tina.errors import UserError
+from tina.errors import TryLater, UserError
 from tina.grading import Grade as Verdict
 from tina.guards import SIGNALS
 from tina.history import Row, is_step
@@ -29,7 +29,7 @@ from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler import fidelity
 from tina.sampler.seam import GRPOConfig, GRPOTrainer, generating_with
-from tina.sampler.settings import EngineSettings
+from tina.sampler.settings import EngineSettings, has_engine
 from tina.schema import (
     Sampler,
     Schedule,
@@ -101,7 +101,7 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "importance_sampling_level": algorithm.importance_sampling_level,
         "mask_truncated_completions": algorithm.mask_truncated_completions,
         "vllm_importance_sampling_correction": False,
-        "use_vllm": config.sampler.backend == "vllm",
+        "use_vllm": has_engine(config.sampler),
         "vllm_mode": "colocate",
         "vllm_gpu_memory_utilization": config.sampler.gpu_memory_utilization,
         "vllm_max_model_length": context_tokens(config),
@@ -197,13 +197,25 @@ class StretchedTrainer(GRPOTrainer):
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's, and the fidelity of what an engine sampled (`sampler.fidelity_*`) as metrics of the step."""
         if self.use_vllm:
+            self.vllm_generation.step = self.state.global_step
             self.vllm_generation.compare = self.state.global_step % self.sampler.fidelity_every == 0
         output = super()._generate_and_score_completions(inputs)
         if "sampling_per_token_logps" in output:
             mode = "train" if self.model.training else "eval"
-            for name, value in (self._fidelity(output) | self.vllm_generation.compared).items():
+            for name, value in (self._fidelity(output) | self.vllm_generation.told).items():
                 self._metrics[mode][name].append(value)
         return output
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """TRL's; if the sampler's server stays away, what is trained is saved and TryLater goes on to the caller."""
+        try:
+            return super().train(*args, **kwargs)
+        except TryLater:
+            # A server is lost between two steps, before anything random was drawn: this is the state after the last.
+            if self.state.global_step and self.state.global_step not in checkpoints(Path(self.args.output_dir)):
+                self._save_checkpoint(self.model_wrapped, None)
+            self.callback_handler.on_train_end(self.args, self.state, self.control)
+            raise
 
     @torch.no_grad()
     def _fidelity(self, output: dict[str, Any]) -> dict[str, float]:

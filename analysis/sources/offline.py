@@ -45,13 +45,13 @@ def keys(source: Mapping[str, Any]) -> dict[str, str]:
 def read(source: Mapping[str, Any], wanted: Callable[[str], bool], names: Collection[str] | None = None) -> Logs:
     """The runs below `source["root"]`, those of `names` alone if given. Raises UserError if there is none."""
     found = _files_by_run(Path(source["root"]).expanduser())
-    found = {name: paths for name, paths in found.items() if names is None or name in names}
+    found, elsewhere = _one_place({name: paths for name, paths in found.items() if names is None or name in names})
     read_segments = _read_segments([path for paths in found.values() for path in paths], wanted)
     runs, metrics, problems = [], [], []
     for name, paths in found.items():
         segments = sorted((next(read_segments) for _ in paths), key=lambda segment: segment.started)
         table, damage = _problem_table(segments)
-        runs.append(_run(name, segments, damage))
+        runs.append(_run(name, segments, [*damage, *elsewhere[name]]))
         if len(table):
             problems.append(table.assign(run=name))
         metrics += [(name, metric, *merged(parts)) for metric, parts in _parts(segments).items()]
@@ -75,6 +75,31 @@ def _files_by_run(root: Path) -> dict[str, list[Path]]:
         what = "There are no W&B runs" if root.is_dir() else "There is no such folder"
         raise UserError(f"{what}: {root.resolve()}. Train first (python train.py), or set source.root=<folder>.")
     return found
+
+
+def _one_place(found: Mapping[str, list[Path]]) -> tuple[dict[str, list[Path]], dict[str, list[str]]]:
+    """The files of each run in one folder alone, and what is said of those in others.
+
+    A run that was stopped goes on in its own folder. The same one elsewhere is a copy or was done a second time: its
+    steps are not those of the first. The one that was started last counts, of equals the larger.
+    """
+    kept, told = {}, {}
+    for name, paths in found.items():
+        places = defaultdict(list)
+        for path in paths:
+            places[path.parent.parent].append(path)
+        last = max(places, key=lambda place: (max(map(_stamp, places[place])), _bytes(places[place])))
+        kept[name] = places.pop(last)
+        told[name] = [f"the same run also lies in {place}, which is left out" for place in places]
+    return kept, told
+
+
+def _stamp(path: Path) -> str:
+    return RUN_FOLDER.fullmatch(path.parent.name)[1]
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
 
 
 def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -129,7 +154,7 @@ def _read_segment(path: Path, wanted: Callable[[str], bool]) -> Segment:
 def _moment(path: Path) -> float:
     """When a run's folder was made, by its name; when the file was written last, if the name tells no moment."""
     try:
-        return time.mktime(time.strptime(RUN_FOLDER.fullmatch(path.parent.name)[1], "%Y%m%d_%H%M%S"))
+        return time.mktime(time.strptime(_stamp(path), "%Y%m%d_%H%M%S"))
     except ValueError:
         return path.stat().st_mtime
 

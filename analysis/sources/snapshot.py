@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.runs import Logs
-from analysis.store import NoSnapshot, restore
+from analysis.store import NoSnapshot, check_sums, restore
 from tina.errors import UserError
 
 
@@ -14,6 +14,7 @@ def read(source: Mapping[str, Any], wanted: Callable[[str], bool], names: Collec
     """The logs in `source["path"]`. Raises UserError if there is no whole snapshot."""
     folder = Path(source["path"]).expanduser()
     try:
+        check_sums(folder)
         logs = restore(folder)
     except NoSnapshot as error:
         raise UserError(f"There is no snapshot in {folder}: {error}. Write one with export={folder}.") from error

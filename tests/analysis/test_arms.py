@@ -75,6 +75,14 @@ def test_ties_follow_the_paired_test_with_holms_correction() -> None:
     assert [row["p_best"] for row in rows[1:]] == pytest.approx(list(holm(raw)))
 
 
+def test_a_mean_over_fewer_benchmarks_is_neither_the_best_nor_a_tie() -> None:
+    both = [evaluation(x_test=answers(share), y_test=answers(0.2, seed=1)) for share in (0.5, 0.6)]
+    rows = [row_of("a", both[0]), row_of("b", both[1]), row_of("easy", evaluation(x_test=answers(0.9)))]
+    held_against_best(rows)
+    assert [row["versus_best"] for row in rows[1:]] == ["best", "other benchmarks"]
+    assert rows[0]["versus_best"] in ("tie", "worse")
+
+
 def test_several_benchmarks_are_compared_by_the_mean_of_their_differences() -> None:
     a = {"aime24": answers(0.4, 30, seed=1), "math500": answers(0.8, 500, seed=2)}
     b = {"aime24": answers(0.5, 30, seed=3), "math500": answers(0.7, 500, seed=4)}

@@ -1,6 +1,7 @@
 """Offline files to tidy frames: discovery, segments of a resumed run, per-problem tables, states."""
 
 import random
+import shutil
 import time
 from pathlib import Path
 
@@ -46,6 +47,20 @@ def test_frames_hold_what_was_logged(tmp_path: Path) -> None:
     assert table.problem.tolist() == ["p0", "p0", "p1", "p1", "p2", "p2"]
     assert table.verdict.tolist() == ["correct", "wrong", "correct", "correct", "wrong", "wrong"]
     assert table["sample"].tolist() == [0, 1] * 3
+
+
+def test_a_run_that_lies_in_two_folders_is_no_resumed_one(tmp_path: Path) -> None:
+    train_run(tmp_path / "first", RUN, config_of(), steps=range(1, 8))
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    (copied,) = read(tmp_path).runs.to_dict("records")
+    assert copied["segments"] == 1 and "the same run also lies in" in copied["damage"]
+
+    time.sleep(1.1)  # W&B names a run's folder by the second and its id
+    train_run(tmp_path / "again", RUN, config_of(), steps=range(1, 5))
+    logs = read(tmp_path)
+    (run,) = logs.runs.to_dict("records")
+    assert run["segments"] == 1 and "again" in run["path"] and run["damage"].count("is left out") == 2
+    assert list(series(logs, RUN, "train/reward")) == [1, 2, 3, 4]  # not steps 5 to 7 of the first
 
 
 def test_a_later_segment_replaces_each_metric_from_its_own_first_step_on(tmp_path: Path) -> None:

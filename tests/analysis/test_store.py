@@ -113,3 +113,16 @@ def test_no_snapshot_is_one_sentence(tmp_path: Path) -> None:
         load({"name": "snapshot", "path": str(tmp_path)})
     with pytest.raises(NoSnapshot):
         restore(tmp_path)
+
+
+def test_a_snapshot_of_which_a_bit_was_flipped_is_refused(outputs: Path, tmp_path: Path) -> None:
+    save(load({"name": "offline", "root": str(outputs)}), tmp_path)
+    source = {"name": "snapshot", "path": str(tmp_path)}
+    path = tmp_path / "metrics.parquet"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(UserError, match=r"metrics\.parquet is not what was written"):
+            load(source)
+    path.write_bytes(whole)
+    assert len(load(source).runs) == 3

@@ -14,12 +14,18 @@ def told(*overrides: str) -> str:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["sampler=vllm", "lora=dora"], "take sampler.sync=merged"),
-        (["sampler=vllm", "lora=full"], "take sampler.sync=merged"),
+        (["sampler=vllm", "lora=dora"], "take sampler=vllm_merged"),
+        (["sampler=vllm", "lora=full"], "take sampler=vllm_merged"),
         (["sampler=vllm", "lora.rank=513"], "more than the 512"),
         (["sampler=vllm", "sampler.sync=merge"], "sampler.sync=merge is not known: it takes adapter, merged"),
         (["sampler=vllm", "sampler.dtype=fp8"], "sampler.dtype=fp8 is not known"),
         (["sampler.sync=merged"], "sampler.sync=merged is a setting of vLLM"),
+        (["sampler=vllm_server", "sampler.sync=merged"], "a server is sent adapters alone; take sampler=vllm_merged"),
+        (["sampler=vllm_server", "lora=dora"], "take sampler=vllm_merged"),
+        (["sampler=vllm_server", "lora=full"], "take sampler=vllm_merged"),
+        (["sampler=vllm_server", "hardware=l40s", "sampler.sleep=true"], "not for a server: leave it false"),
+        (["sampler=vllm_server", "sampler.url=localhost"], "sampler.url=localhost is no address"),
+        (["sampler=vllm_server", "sampler.wait_s=-1"], "sampler.wait_s=-1"),
         (["sampler=vllm", "sampler.sleep=true"], "sampler.sleep gives a GPU's memory back"),
         (["sampler=vllm", "sampler.tensor_parallel=2"], "does not divide hardware.processes=1"),
         (["sampler=vllm", "length.context_tokens=100"], "do not fit the sampler's context of 100"),
@@ -41,6 +47,7 @@ def test_what_cannot_work_is_refused_with_the_way_out(overrides: list[str], word
     [
         ["sampler=vllm"],
         ["sampler=vllm", "lora=rslora"],
+        ["sampler=vllm_server", "sampler.tensor_parallel=2", "sampler.url=http://node7:8000"],
         ["sampler=vllm_merged", "lora=dora"],
         ["sampler=vllm", "sampler.sync=merged", "lora=full"],
         ["sampler=vllm", "trainer.vllm_importance_sampling_correction=true"],

@@ -16,6 +16,7 @@ from tina.evaluation.served import start_engine, switch_served
 from tina.grading import Grader
 from tina.guards import signals_end_orderly
 from tina.progress import console
+from tina.sampler.settings import has_engine
 from tina.schema import EvaluateConfig
 
 
@@ -42,7 +43,7 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
             f"without {config.benchmarks.skip}."
         )
     tell_too_long(evaluator)
-    with_vllm = config.sampler.backend == "vllm"
+    with_vllm = has_engine(config.sampler)
     engine = functools.cache(
         lambda: start_engine(config, evaluator, run) if with_vllm else load_engine(config.model, config.hardware, run)
     )

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -13,24 +12,22 @@ from tina.errors import UserError
 from tina.evaluation.engine import check_adapter, load_engine
 from tina.evaluation.run_folder import RunFolder
 from tina.evaluation.runner import Evaluator, Sample
+from tina.sampler.completion import PolicyEngine
 from tina.sampler.installed import vllm_problem
 from tina.sampler.served import sample, serving
 from tina.schema import EvaluateConfig
 
-if TYPE_CHECKING:
-    from tina.sampler.seam import Engine
 
-
-def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | None) -> "Engine":
+def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | None) -> PolicyEngine:
     """An engine for the model, with room for the run's adapters and the evaluation's longest sequence.
 
-    Raises UserError if vLLM is not here, or refuses.
+    Raises UserError if vLLM is not here, or refuses; TryLater if its server does not answer.
     """
-    if problem := vllm_problem():
+    if config.sampler.backend == "vllm" and (problem := vllm_problem()):
         raise UserError(problem)
     import torch
 
-    from tina.sampler.seam import Engine
+    from tina.sampler import seam
     from tina.sampler.settings import engine_settings
 
     transformers_logging.set_verbosity_error()
@@ -38,7 +35,7 @@ def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | 
         raise UserError(f"hardware={config.hardware.name} needs a GPU, and there is none here: take hardware=cpu.")
     if config.hardware.threads:
         torch.set_num_threads(config.hardware.threads)
-    return Engine(
+    return seam.start_engine(
         engine_settings(
             config.model,
             config.sampler,
@@ -52,7 +49,7 @@ def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | 
 
 
 def switch_served(
-    engine: Callable[[], "Engine"],
+    engine: Callable[[], PolicyEngine],
     tokenizer: PreTrainedTokenizerBase,
     config: EvaluateConfig,
     run: RunFolder | None,

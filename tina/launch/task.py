@@ -16,11 +16,10 @@ from pathlib import Path
 from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission
 
+from tina.errors import TRY_LATER
 from tina.launch import record, scheduler
 from tina.launch.ranks import Place, run_ranks
 
-TRY_LATER = 75
-"""The exit code with which a run asks to be started again: what it lacks may be back then (EX_TEMPFAIL)."""
 FIRST_PORT, PORTS = 20_000, 20_000
 """Where the processes of a run on several nodes meet: a port that follows from the job's number."""
 

@@ -1,6 +1,14 @@
 """What a sampler takes and gives, whatever engine is behind it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tina.sampler.settings import EngineSettings
 
 
 @dataclass(frozen=True)
@@ -25,3 +33,20 @@ class Completion:
     """With the token that ended it, if one did."""
     logprobs: tuple[float, ...] | None = None
     """Of each token under the distribution that it was drawn from (nats); None where a sampler does not give them."""
+
+
+class PolicyEngine(Protocol):
+    """An engine that is sent one policy after another: vLLM in this process (`seam.Engine`), or on a server."""
+
+    settings: "EngineSettings"
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], **more: Any
+    ) -> list[Completion]:
+        """One completion without its text for each prompt of token ids, each drawn with the seed beside it."""
+
+    def serve_adapter(self, folder: Path | None) -> None:
+        """From now on samples with the adapter in `folder` (None: the base)."""
+
+    def serve_weights(self, weights: "Iterable[tuple[str, Tensor]]") -> None:
+        """From now on samples with these weights, by their names in the base's checkpoint."""

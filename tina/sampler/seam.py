@@ -1,5 +1,7 @@
 """The seam to vLLM's engine and TRL's use of it: every name of theirs that this suite leans on is in this file.
 
+(What of vLLM's server is leaned on is the interface of its requests: see `tina.sampler.server` and `serve`.)
+
 `moved_names` says which of them an upgrade took away. The engine lives in the training process (or alone in an
 evaluation), on a GPU and on a CPU by the same code; dtype, memory and the rest are configuration.
 """
@@ -7,21 +9,25 @@ evaluation), on a GPU and on a CPU by the same code; dtype, memory and the rest 
 import contextlib
 import logging
 import os
+import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from peft import PeftModel
 from torch import Tensor
 
-from tina.errors import UserError
+from tina.errors import TryLater, UserError
+from tina.launch.ranks import any_rank
 from tina.policy import model_source
 from tina.sampler.completion import Completion, Sampling
 from tina.sampler.cpu_adapter import one_adapter_on_cpu
 from tina.sampler.fidelity import UpdateWatch
+from tina.sampler.server import Server
 from tina.sampler.settings import EngineSettings, spaced_seed
 from tina.sampler.weights import merged_weights, save_adapter, served_rank
 
@@ -31,7 +37,7 @@ import_module("trl.import_utils").is_vllm_available = lambda min_version=None: F
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 from trl.generation.vllm_generation import VLLMGeneration  # noqa: E402
 
-__all__ = ["Engine", "GRPOConfig", "GRPOTrainer", "PolicyGeneration", "generating_with"]
+__all__ = ["Engine", "GRPOConfig", "GRPOTrainer", "PolicyGeneration", "generating_with", "start_engine"]
 
 NAMES = {
     "trl.import_utils": ("is_vllm_available",),
@@ -225,6 +231,11 @@ def _completion(output: Any) -> Completion:
     return Completion("", len(ids), output.finish_reason == "length", ids, logprobs)
 
 
+def start_engine(settings: EngineSettings) -> Engine | Server:
+    """What samples for a process that is alone. Raises UserError, TryLater."""
+    return Server(settings) if settings.sampler.backend == "vllm_server" else Engine(settings)
+
+
 class PolicyGeneration(VLLMGeneration):
     """TRL's generation backend over our engine: it sends the adapter itself, or merged weights (`sampler.sync`)."""
 
@@ -232,18 +243,26 @@ class PolicyGeneration(VLLMGeneration):
         self.settings = settings
         self.compare = False
         """Compare the update that is sent with the one that is meant at the next sync."""
-        self.compared: dict[str, float] = {}
+        self.told: dict[str, float] = {}
+        """Of the last sync and the completions after it, as metrics of the step."""
+        self.step = 0
+        """Of training; set before `generate`."""
         super().__init__(*args, **kwargs)
 
     def _init_vllm(self) -> None:
         accelerator = self.accelerator
+        self.watch = UpdateWatch(self.model) if isinstance(self.model, PeftModel) else None
+        if self.settings.sampler.backend == "vllm_server":
+            start = broadcast_object_list([secrets.token_hex(4)])[0]
+            self.engine = self._together(lambda: Server(self.settings, accelerator.is_main_process, start))
+            self.tp_group = None
+            return
         if accelerator.num_processes > 1:
             os.environ["RANK"] = str(accelerator.process_index)
             os.environ["LOCAL_RANK"] = str(accelerator.local_process_index)
             os.environ["WORLD_SIZE"] = str(accelerator.num_processes)
         self.engine = Engine(self.settings, accelerator.num_processes, accelerator.process_index)
         self.llm = self.engine.llm  # where TRL looks for it
-        self.watch = UpdateWatch(self.model) if isinstance(self.model, PeftModel) else None
         self.tp_group = self._tensor_parallel_group()
         accelerator.wait_for_everyone()
 
@@ -254,12 +273,25 @@ class PolicyGeneration(VLLMGeneration):
         groups = [list(range(start, start + size)) for start in range(0, processes, size)]
         return torch.distributed.new_subgroups_by_enumeration(groups)[0]
 
+    def _together(self, work: Callable[[], Any]) -> Any:
+        """What `work` gives. A server that is lost to one process is lost to all, so that none waits for another.
+
+        Raises TryLater in every process if one has raised it.
+        """
+        found, lost = None, None
+        try:
+            found = work()
+        except TryLater as error:
+            lost = error
+        if any_rank(lost is not None):
+            raise lost or TryLater("Another process of this run has lost its server.")
+        return found
+
     def sync_weights(self) -> None:
         """Makes the engine sample from the policy as it is now."""
-        self.compared = {}
+        self.told = {}
         if self.settings.lora_rank is not None:
-            sent = save_adapter(self.model, self.engine.folder, getattr(torch, self.settings.dtype))
-            self.engine.serve_adapter(self.engine.folder)
+            sent = self._send_adapter()
             cosine = self.watch.cosine_of_adapter if self.watch else None
         else:
             sent = {}
@@ -267,7 +299,19 @@ class PolicyGeneration(VLLMGeneration):
             cosine = self.watch.cosine_of_merged if self.watch else None
         if self.compare and self.watch:
             found = {"fidelity/base_drift": self.watch.drift(), "fidelity/update_cosine": cosine(sent)}
-            self.compared = {name: value for name, value in found.items() if value is not None}
+            self.told = {name: value for name, value in found.items() if value is not None}
+
+    def _send_adapter(self) -> dict[str, Tensor]:
+        """Sends it, and returns its tensors by their names in the file."""
+        dtype = getattr(torch, self.settings.dtype)
+        if self.settings.sampler.backend == "vllm":
+            sent = save_adapter(self.model, self.engine.folder, dtype)
+            self.engine.serve_adapter(self.engine.folder)
+            return sent
+        # All processes have the same adapter, and share one server: rank 0 alone writes and sends.
+        sent = save_adapter(self.model, self.engine.folder, dtype) if self.engine.leads else {}
+        self._together(lambda: self.engine.serve_adapter(self.engine.folder))
+        return broadcast_object_list([sent])[0] if self.compare else sent
 
     def _remembered(self, sent: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
         """The merged weights; those that are watched are kept in `sent` in the dtype that the engine has them in."""
@@ -289,10 +333,19 @@ class PolicyGeneration(VLLMGeneration):
         more = {"repetition_penalty": self.repetition_penalty} | self.generation_kwargs
         asked, mine = self._gathered(prompts)
         with profiler or contextlib.nullcontext():
-            completions = self.engine.generate(asked, sampling, **more)[mine]
+            completions = self._sampled(asked, sampling, more)[mine]
         ids = [list(c.token_ids) for c in completions]
         logprobs = [[[value] for value in c.logprobs] for c in completions]
         return prompts, ids, logprobs, [[[token] for token in row] for row in ids]
+
+    def _sampled(self, prompts: list[list[int]], sampling: Sampling, more: dict[str, Any]) -> list[Completion]:
+        if self.settings.sampler.backend == "vllm":
+            return self.engine.generate(prompts, sampling, **more)
+        place = (self.settings.seed, self.step, self.accelerator.process_index)
+        seeds = [spaced_seed(*place, number) for number in range(len(prompts))]
+        completions = self._together(lambda: self.engine.generate(prompts, sampling, seeds, **more))
+        self.told["sampler/waited_seconds"] = self.engine.waited_s
+        return completions
 
     def _gathered(self, prompts: list[list[int]]) -> tuple[list[list[int]], slice]:
         """The prompts of all ranks that share this engine, and which of them are this rank's."""

@@ -4,23 +4,19 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tina import policy
-from tina.sampler.completion import Completion, Sampling
+from tina.sampler.completion import Completion, PolicyEngine, Sampling
 from tina.sampler.settings import spaced_seed
 from tina.sampler.weights import merged_weights
 from tina.schema import Model
 
-if TYPE_CHECKING:
-    from tina.sampler.seam import Engine
-
 
 def sample(
-    engine: "Engine", tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sampling: Sampling, seed: int
+    engine: PolicyEngine, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], sampling: Sampling, seed: int
 ) -> list[Completion]:
     """One completion for each rendered prompt, each with a seed of its own that follows from `seed` and its place."""
     ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
@@ -31,7 +27,7 @@ def sample(
 
 @contextlib.contextmanager
 def serving(
-    engine: "Engine", whole: Callable[[], PeftModel | PreTrainedModel], checkpoint: Path | None, base: Model
+    engine: PolicyEngine, whole: Callable[[], PeftModel | PreTrainedModel], checkpoint: Path | None, base: Model
 ) -> Iterator[None]:
     """The engine with a checkpoint (None: the base): its adapter, or the weights of `whole()` with it merged in."""
     if engine.settings.lora_rank is not None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from tina.schema import Lora, Model, Sampler
 
@@ -19,6 +20,8 @@ class EngineSettings:
     """Sequences that are generated at once, at most."""
     seed: int
     on_gpu: bool
+    adapter_folder: Path | None = None
+    """Where the policy's adapter is written for a server to read; an engine in this process has a place of its own."""
 
     @property
     def dtype(self) -> str:
@@ -26,11 +29,23 @@ class EngineSettings:
 
 
 def engine_settings(
-    model: Model, sampler: Sampler, lora: Lora | None, context_tokens: int, sequences: int, seed: int, device: str
+    model: Model,
+    sampler: Sampler,
+    lora: Lora | None,
+    context_tokens: int,
+    sequences: int,
+    seed: int,
+    device: str,
+    adapter_folder: Path | None = None,
 ) -> EngineSettings:
     """Settings of an engine for policies with this adapter (None: for a model alone)."""
     rank = lora.rank if lora is not None and sampler.sync == "adapter" else None
-    return EngineSettings(model, sampler, rank, context_tokens, sequences, seed, device == "cuda")
+    return EngineSettings(model, sampler, rank, context_tokens, sequences, seed, device == "cuda", adapter_folder)
+
+
+def has_engine(sampler: Sampler) -> bool:
+    """Does vLLM sample, in this process or on a server, and not the trained model itself?"""
+    return sampler.backend in ("vllm", "vllm_server")
 
 
 def spaced_seed(seed: int, *place: int) -> int:

@@ -21,7 +21,7 @@ def served_rank(rank: int) -> int:
     for room in SERVED_RANKS:
         if rank <= room:
             return room
-    raise UserError(f"vLLM serves adapters up to rank {SERVED_RANKS[-1]}, not {rank}: use sampler.sync=merged.")
+    raise UserError(f"vLLM serves adapters up to rank {SERVED_RANKS[-1]}, not {rank}: take sampler=vllm_merged.")
 
 
 def save_adapter(model: PeftModel, folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:

@@ -1,0 +1,237 @@
+"""A real vLLM server that several runs sample from; also one that is not there, dies, and comes back."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, environment, finished, interrupt_after, run, start
+from tests.evaluation.conftest import made_run  # noqa: F401
+from tests.test_trainer import composed
+from tina.errors import TRY_LATER, UserError
+from tina.evaluation import records
+from tina.sampler.serve import arguments
+from tina.sampler.server import KEY
+
+ROUNDING = 5e-4
+"""As in test_vllm: log-probs in float32 by two programs; those of a stale adapter are 0.01 off."""
+STEPS = 8
+SETTINGS = [
+    "sampler=vllm_server",
+    "sampler.fidelity_every=1",
+    f"schedule.max_steps={STEPS}",
+    f"schedule.save_every={STEPS}",
+    "schedule=constant",
+    "schedule.learning_rate=2e-3",
+    "batch.num_generations=4",
+    "batch.completions_per_step=16",
+    "batch.completions_per_forward=8",
+    "length.max_completion_tokens=32",
+    "dataset.size=64",
+]
+UNSCORED = ["benchmarks=none", "selection=last"]
+RANK = "lora.rank=8"
+needs_vllm = pytest.mark.vllm
+
+
+class ServerProcess:
+    """`python -m tina.sampler.serve` on a free port of this machine, for adapters up to rank 8."""
+
+    def __init__(self, log: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self.log = log
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        words = [RANK, f"sampler.url={self.url}", "sampler.cpu_kv_cache_gib=0.1"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tina.sampler.serve", *words],
+                cwd=ROOT,
+                env=environment(),
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 300
+        while True:
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/health"):
+                return
+            time.sleep(0.5)
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("server") / "log")
+    server.start()
+    server.wait()
+    yield server
+    server.kill()
+
+
+def steps(outputs: Path) -> list[dict[str, float]]:
+    """The metrics of every step of the one run in `outputs`, by its last checkpoint."""
+    last = max(outputs.rglob("trainer_state.json"), key=lambda path: int(path.parent.name.rpartition("-")[2]))
+    return [row for row in json.loads(last.read_text())["log_history"] if "reward" in row]
+
+
+def sampled(outputs: Path) -> list[tuple[float, float]]:
+    return [(row["reward"], row["completions/mean_length"]) for row in steps(outputs)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outputs = tmp_path_factory.mktemp("undisturbed")
+    done = run("train.py", *SETTINGS, *UNSCORED, RANK, f"sampler.url={server.url}", f"paths.outputs={outputs}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return outputs
+
+
+@needs_vllm
+def test_the_server_samples_from_what_is_trained(undisturbed: Path) -> None:
+    rows = steps(undisturbed)
+    assert len(rows) == STEPS
+    assert max(row["fidelity/logprob_diff_max"] for row in rows) < ROUNDING
+    assert all(row["fidelity/base_drift"] == 0 for row in rows)
+    assert all(row["fidelity/update_cosine"] > 0.9999 for row in rows[2:])
+    assert len({length for _, length in sampled(undisturbed)}) > 1
+
+
+@needs_vllm
+def test_two_ranks_share_it(server: ServerProcess, tmp_path: Path) -> None:
+    two = ["hardware.processes=2", f"sampler.url={server.url}", f"paths.outputs={tmp_path}"]
+    done = run("train.py", *SETTINGS, *UNSCORED, RANK, *two)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = steps(tmp_path)
+    assert len(rows) == STEPS
+    assert max(row["fidelity/logprob_diff_max"] for row in rows) < ROUNDING  # of both ranks' completions
+    assert all(row["fidelity/update_cosine"] > 0.9999 for row in rows[2:])
+
+
+@needs_vllm
+def test_every_checkpoint_answers_as_transformers_lets_it(
+    server: ServerProcess,
+    made_run: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    few = ["benchmarks.temperature=0", "benchmarks.problems=12", "benchmarks.max_new_tokens=24"]
+    texts = {}
+    for backend in ("transformers", "vllm_server"):
+        folder = tmp_path / backend
+        shutil.copytree(made_run, folder)
+        done = run("evaluate.py", f"run={folder}", f"sampler={backend}", f"sampler.url={server.url}", *few)
+        assert done.returncode == 0, done.stdout + done.stderr
+        files = sorted((folder / "evaluations").rglob("records.jsonl"), key=lambda path: path.parent.parent.name)
+        texts[backend] = [(r.key, r.text, r.tokens, r.truncated) for path in files for r in records.read(path)]
+    assert len(texts["vllm_server"]) == 4 * 2 * 12
+    assert sorted(texts["vllm_server"]) == sorted(texts["transformers"])
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lora.rank=16"], "LoRA rank 16 is greater than max_lora_rank 8"),
+        (["model=tiny_c"], "serves tiny, not model=tiny_c"),
+        (["length.max_prompt_tokens=900"], "are needed: start it with the run's own words"),
+    ],
+)
+def test_what_it_does_not_serve_is_said(server: ServerProcess, words: list[str], told: str, tmp_path: Path) -> None:
+    done = run("train.py", *SETTINGS, *UNSCORED, *words, f"sampler.url={server.url}", f"paths.outputs={tmp_path}")
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@needs_vllm
+def test_a_server_that_dies_is_waited_for_and_costs_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    """Killed in the middle of a run: it stops, saved, when asked to; then when its patience ends; then it waits until
+    the server is back. What was sampled is what an undisturbed run samples."""
+    server = ServerProcess(tmp_path / "log")
+    server.start()
+    server.wait()
+    outputs = tmp_path / "outputs"
+    words = [*SETTINGS, *UNSCORED, RANK, f"sampler.url={server.url}", f"paths.outputs={outputs}"]
+
+    def at_step(number: int) -> bool:
+        progress = list(outputs.rglob("progress.json"))
+        return bool(progress) and json.loads(progress[0].read_text())["done"] >= number
+
+    training = start("train.py", *words)
+    while not at_step(2):
+        assert training.poll() is None, training.communicate()
+        time.sleep(0.01)
+    server.kill()
+    waited: list[str] = []
+    while "waiting for it" not in "".join(waited):
+        waited.append(training.stdout.readline())
+        assert waited[-1], training.communicate()
+    interrupt_after(training, lambda: True)
+    stopped = finished(training)
+    assert stopped.returncode == 128 + signal.SIGTERM, stopped.stderr
+    reached = len(steps(outputs))
+    assert 2 <= reached < STEPS
+
+    impatient = run("train.py", *words, "sampler.wait_s=3")
+    assert impatient.returncode == TRY_LATER, impatient.stdout + impatient.stderr
+    assert "start it with the run's own words" in impatient.stderr
+    assert "Traceback" not in impatient.stderr
+
+    training = start("train.py", *words)
+    server.start()
+    done = finished(training)
+    server.kill()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is back" in done.stdout
+    assert steps(outputs)[-1]["sampler/waited_seconds"] > 0
+    assert sampled(outputs) == sampled(undisturbed)
+
+
+def test_an_evaluation_without_its_server_ends_to_be_started_again(tmp_path: Path) -> None:
+    words = ["model=tiny", "benchmarks=embedded", "sampler=vllm_server", "sampler.url=http://127.0.0.1:9"]
+    done = run("evaluate.py", *words, "sampler.wait_s=1", f"paths.outputs={tmp_path}")
+    assert done.returncode == TRY_LATER, done.stdout + done.stderr
+    assert "http://127.0.0.1:9 does not answer" in done.stderr
+
+
+def test_a_server_that_others_can_reach_asks_for_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY, raising=False)
+    open_to_all = composed("sampler=vllm_server", "sampler.url=http://0.0.0.0:8000")
+    with pytest.raises(UserError, match=f"set {KEY} to a secret"):
+        arguments(open_to_all)
+    monkeypatch.setenv(KEY, "a-secret")
+    told = arguments(open_to_all)
+    assert "--host=0.0.0.0" in told
+    assert not [one for one in told if "a-secret" in one]  # anybody on the machine reads command lines
+
+
+def test_it_serves_what_the_run_is_configured_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY, raising=False)
+    told = arguments(
+        composed("experiment=open_rs2", "sampler=vllm_server", "lora.rank=64", "sampler.tensor_parallel=2")
+    )
+    assert {"--host=127.0.0.1", "--port=8000", "--dtype=bfloat16", "--max-lora-rank=64"} <= set(told)
+    assert {"--tensor-parallel-size=2", "--gpu-memory-utilization=0.9", "--enable-lora"} <= set(told)
+    assert "--logprobs-mode=processed_logprobs" in told
+    (context,) = [int(one.partition("=")[2]) for one in told if one.startswith("--max-model-len=")]
+    assert context >= 4608

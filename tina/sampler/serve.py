@@ -1,0 +1,104 @@
+"""Starts the vLLM server that sampler=vllm_server samples from, with the words that the run is started with.
+
+    python -m tina.sampler.serve model=tiny lora.rank=16
+    python -m tina.sampler.serve experiment=open_rs2 lora.rank=64 sampler.url=http://127.0.0.1:8001
+
+and then `python train.py ... sampler=vllm_server` with the same words. The model, its revision and dtype, the context,
+and room for adapters up to lora.rank are the run's; so for a sweep over ranks, serve the largest. It is vLLM's own
+server, and Ctrl-C ends it. It listens on the host and port of sampler.url. A host that others can reach asks for a key,
+since whoever reaches the port can have files of this machine read: set VLLM_API_KEY to the same on both sides.
+"""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from tina import cli, configs, gate
+from tina.errors import UserError
+from tina.policy import model_source
+from tina.sampler.installed import vllm_problem
+from tina.sampler.server import KEY
+from tina.sampler.weights import served_rank
+from tina.schema import TrainConfig, engine_context_tokens
+
+ADAPTERS_AT_ONCE = 4
+"""Runs, or checkpoints, that can have completions under way at the same time; others wait for their turn."""
+MODULE = "vllm.entrypoints.openai.api_server"
+
+
+def arguments(config: TrainConfig) -> list[str]:
+    """vLLM's command line for what this run asks of a server. Raises UserError if it may not be served like that."""
+    sampler, model, address = config.sampler, config.model, urlsplit(config.sampler.url)
+    if not _is_loopback(address.hostname) and not os.environ.get(KEY):
+        raise UserError(
+            f"sampler.url={sampler.url} can be reached from elsewhere: set {KEY} to a secret, here and for the run, or "
+            "take a host of this machine's own (127.0.0.1)."
+        )
+    context = engine_context_tokens(config)
+    if config.benchmarks.sets:
+        evaluated = config.length.max_prompt_tokens + config.benchmarks.max_new_tokens
+        context = min(max(context, evaluated), model.max_context_tokens)
+    named = {
+        "model": model_source(model),
+        "served-model-name": model.name,
+        "host": address.hostname,
+        "port": address.port or (443 if address.scheme == "https" else 80),
+        "dtype": sampler.dtype or model.dtype,
+        "max-model-len": context,
+        "max-num-seqs": max(config.batch.completions_per_step, config.benchmarks.sequences),
+        "max-lora-rank": served_rank(config.lora.rank),
+        "max-loras": ADAPTERS_AT_ONCE,
+        "logprobs-mode": "processed_logprobs",  # of the distribution that tokens are drawn from
+        "tensor-parallel-size": sampler.tensor_parallel,
+    }
+    if model.revision:
+        named["revision"] = model.revision
+    on_gpu = config.hardware.device == "cuda"
+    if on_gpu:
+        named["gpu-memory-utilization"] = sampler.gpu_memory_utilization
+    else:
+        named["kv-cache-memory-bytes"] = int(sampler.cpu_kv_cache_gib * 2**30)
+    flags = ["enable-lora", "enable-prefix-caching" if sampler.prefix_caching else "no-enable-prefix-caching"]
+    if not on_gpu if sampler.eager is None else sampler.eager:
+        flags.append("enforce-eager")
+    if model.trust_remote_code:
+        flags.append("trust-remote-code")
+    return [*(f"--{name}={value}" for name, value in named.items()), *(f"--{flag}" for flag in flags)]
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def main(overrides: Sequence[str]) -> None:
+    """Becomes the server. Raises UserError for what cannot be served, or if vLLM is not here."""
+    if problem := vllm_problem():
+        raise UserError(problem)
+    if not any(one.startswith("sampler=") for one in overrides):
+        overrides = [*overrides, "sampler=vllm_server"]
+    configs.register()
+    grid = gate.check(overrides, False)
+    if grid.problems:
+        raise UserError("\n".join(grid.problems))
+    config = grid.arms[0].typed
+    if config.sampler.backend != "vllm_server":
+        raise UserError(f"sampler={config.sampler.name} needs no server: leave it out here.")
+    # Without the first vLLM takes no adapter after its start.
+    environment = os.environ | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_NO_USAGE_STATS": "1"}
+    print(
+        f"{config.model.name} at {config.sampler.url}, adapters up to rank {served_rank(config.lora.rank)}", flush=True
+    )
+    os.execve(sys.executable, [sys.executable, "-m", MODULE, *arguments(config)], environment)
+
+
+if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        sys.exit(0)
+    with cli.errors_in_words():
+        main(sys.argv[1:])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from tina.statistics import (
     bootstrap_interval,
@@ -107,6 +108,16 @@ def test_coverage_near_zero_where_the_plain_t_interval_fails():
         estimate = mean_interval(generator.random((30, 10)) < solved)
         hits += estimate.low <= 0.05 / 1.05 <= estimate.high
     assert hits / 500 >= 0.93
+
+
+def test_wilson_and_mcnemar_are_scipys():
+    for n_total in (1, 2, 7, 30, 256):
+        for n_correct in range(n_total + 1):
+            theirs = binomtest(n_correct, n_total)
+            interval = theirs.proportion_ci(0.95, method="wilson")
+            assert wilson_interval(n_correct, n_total) == pytest.approx((interval.low, interval.high), abs=1e-12)
+            a = np.repeat([[1.0], [0.0]], [n_correct, n_total - n_correct], axis=0)
+            assert mcnemar(a, 1 - a).p_value == pytest.approx(theirs.pvalue, abs=1e-12)
 
 
 def test_coverage_of_wilson_with_one_sample():

@@ -9,8 +9,8 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +20,25 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import identity, policy, schema, study, summary, tracking
+from tina import identity, policy, summary
 from tina.checkpoint import checkpoints
-from tina.cost import StepMeter
 from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
 from tina.data.problem import Problem
-from tina.data.prompts import build_messages, prompt_opens_think
-from tina.errors import TRY_LATER, TryLater, UserError
+from tina.errors import UserError
 from tina.evaluation import runner
 from tina.evaluation.benchmarks import load_benchmarks
 from tina.evaluation.checkpoints import measure, tell_too_long
 from tina.evaluation.records import Record
 from tina.grading import Grader
 from tina.guards import exclusive, signals_end_orderly
-from tina.held import Held
-from tina.history import Row, history, sampled
+from tina.history import sampled
 from tina.launch import ranks, record
 from tina.launch.job import Job
 from tina.outcome import outcome
 from tina.progress import console
+from tina.run import Run, tracked
 from tina.sampler.completion import PolicyEngine
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
@@ -49,45 +47,15 @@ from tina.sampler.served import sample, serving
 from tina.sampler.settings import EngineSettings, engine_settings, has_engine
 from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
-    Counters,
     Grade,
-    OrderlyStop,
-    Progress,
-    build_trainer,
     drop_unscheduled,
-    prompt_dataset,
-    reward_functions,
 )
-from tina.watch import TransitionWatch, watch_of
+from tina.training import train
+from tina.watch import watch_of
 
 PHASES = ("all", "train", "evaluate")
 PATIENCE_S = 300
 """How long a job of a cluster waits for the end of another one of its run: SLURM may start it before."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run's identity and place."""
-
-    config: TrainConfig
-    values: dict[str, Any]
-    digest: str
-    folder: Path
-    phase: str
-    held: Held = field(default_factory=Held)
-
-    @property
-    def leads(self) -> bool:
-        """Is this the process that writes, logs and evaluates?"""
-        return ranks.rank() == 0
-
-    @property
-    def checkpoint_folder(self) -> Path:
-        return self.folder / "checkpoints"
-
-    @property
-    def summary_file(self) -> Path:
-        return self.folder / "summary.json"
 
 
 def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 0.0) -> dict[str, Any]:
@@ -155,8 +123,8 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     facts |= {f"data/{name}": count for name, count in counts.items()}
     evaluator = runner.make_evaluator(config, tokenizer, grader, config.lora)
     settings = _engine_settings(run, evaluator)
-    with _tracked(run, facts) as log:
-        rows, engine = _train(
+    with tracked(run, facts) as log:
+        rows, engine = train(
             run, model, tokenizer, problems, _grading(loaded, grader), lambda: grader.counters, settings, log
         )
         facts["run/queue_seconds"] = record.queue_seconds(run.folder)
@@ -211,96 +179,12 @@ def _engine_settings(run: Run, evaluator: runner.Evaluator) -> EngineSettings | 
     )
 
 
-def _train(
-    run: Run,
-    model: PeftModel,
-    tokenizer: PreTrainedTokenizerBase,
-    problems: list[Problem],
-    grade: Grade,
-    counters: Counters,
-    settings: EngineSettings | None,
-    log: Any,
-) -> tuple[list[dict[str, Any]], PolicyEngine | None]:
-    """Trains to the last step, from the last whole checkpoint if there is one; the metrics of every step, in order,
-    and the engine that sampled, if one did.
-
-    Raises SystemExit with 128 + the signal's number if one asked for the end; a checkpoint is saved before.
-    """
-    config, log_row = run.config, _row_log(run.config, log)
-
-    def on_row(row: Row) -> None:
-        log_row(row)
-        run.held.use(row["step_time"])
-        if run.leads:
-            total = config.schedule.max_steps
-            record.write_progress(run.folder, done=row["step"], total=total, seconds=row["step_time"])
-
-    last = _last(run)
-    past = history(last) if last else []
-    watch = TransitionWatch(config, lambda step, found: log(found | {"train/global_step": step}))
-    # Again, since W&B may have lost the last of it; of a run's segments the later one holds.
-    for row in past:
-        log_row(row)
-        watch.see(row)
-    if past and _is_trained(config, past):
-        return past, None
-    if run.phase == "evaluate":
-        raise UserError(f"{run.folder} is not trained to its end, so there is nothing to evaluate: train it first.")
-    stop = OrderlyStop()
-    trainer = build_trainer(
-        config,
-        model,
-        tokenizer,
-        prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
-        reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt), counters),
-        run.checkpoint_folder,
-        [Progress("train", on_row), watch, stop],
-        settings,
-    )
-    if last:
-        console.print(f"Going on from {last.name}.")
-    if config.sampler.backend == "vllm_server":
-        trainer.vllm_generation.engine.stopped = lambda: stop.received is not None
-    try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except TryLater:
-        if stop.received is None:
-            raise
-    ranks.leave(engine_stays=config.sampler.backend == "vllm")
-    if stop.received is not None:
-        console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
-        raise SystemExit(128 + stop.received)
-    return history(_last(run)), trainer.vllm_generation.engine if settings else None
-
-
-def _row_log(config: TrainConfig, log: Any) -> Callable[[Row], None]:
-    """What logs the row of a step: its numbers, and what the step cost."""
-    meter = StepMeter(config)
-
-    def log_row(row: Row) -> None:
-        metrics = {name: value for name, value in row.items() if name != "step" and isinstance(value, int | float)}
-        metrics |= meter.see(row)
-        log({f"train/{name}": value for name, value in metrics.items()} | {"train/global_step": row["step"]})
-
-    return log_row
-
-
-def _is_trained(config: TrainConfig, rows: Sequence[Row]) -> bool:
-    """Has a run that logged `rows` come to its end, planned or stopped?"""
-    return rows[-1]["step"] >= watch_of(config, sampled(rows)).end(schema.stop_after_steps(config.selection))
-
-
 def _grading(loaded: LoadedSet, grader: Grader) -> Grade:
     """Who judges: the scorer that a data set brings with it, or the grader."""
     if loaded.score is None:
         return lambda ids, golds, texts: grader.grade(golds, texts)
     score = loaded.score
     return lambda ids, golds, texts: gym.grades(score, ids, texts)
-
-
-def _last(run: Run) -> Path | None:
-    """The last whole checkpoint."""
-    return next(reversed(checkpoints(run.checkpoint_folder).values()), None)
 
 
 def _evaluate(
@@ -332,47 +216,6 @@ def _evaluate(
             yield functools.partial(generate, measured, tokenizer)
 
     return measure([0, *found], subject, evaluator, at, config.selection)
-
-
-@contextlib.contextmanager
-def _tracked(run: Run, facts: dict[str, Any]) -> Iterator[Any]:
-    """The training run in W&B: yields its `log`, and closes it so that nothing logged is lost, whatever happens."""
-    if not run.leads:
-        yield lambda row: None
-        return
-    label = identity.label(run.values)
-    config = {
-        "cfg": run.values,
-        "digest": run.digest,
-        "label": label,
-        "folder": str(run.folder),
-        "schema_version": schema.SCHEMA_VERSION,
-        "versions": summary.versions(),
-    }
-    tags = study.studies_of(run.config.paths.outputs, run.digest)
-    tracked = tracking.start(
-        run.config.tracking,
-        run.folder,
-        run_id=run.digest,
-        job_type="train",
-        name=label,
-        group=run.digest,
-        tags=tags,
-        config=config,
-    )
-    tracked.log(facts)
-    exit_code = 1
-    try:
-        yield tracked.log
-        exit_code = 0
-    except SystemExit as stopped:  # a signal asked for the end: the log says so, and not that the run failed
-        exit_code = stopped.code
-        raise
-    except TryLater:
-        exit_code = TRY_LATER
-        raise
-    finally:
-        tracked.finish(exit_code=exit_code)
 
 
 def _grader(config: TrainConfig) -> Grader:

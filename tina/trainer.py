@@ -321,9 +321,14 @@ class OrderlyStop(TrainerCallback):
             raise SystemExit(128 + number)
         self.received = self.received or number
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def asked(self) -> bool:
+        """Is the run asked to end, in any rank? All must ask, at the same place."""
         if any_rank(self.received is not None):
             self.received = self.received or signal.SIGTERM
+        return self.received is not None
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.asked():
             control.should_save = True
             control.should_training_stop = True
 

@@ -21,7 +21,7 @@ from analysis.problem_table import EMPTY, TABLE, read_problem_table
 from analysis.runs import RUN_COLUMNS, Logs, problems_frame
 from analysis.series import Part, merged, metrics_frame, split_where_steps_fall
 from analysis.wandb_files import Segment, read_segment
-from tina.errors import UserError
+from tina.errors import TRY_LATER, UserError
 
 MAX_WORKERS = 4
 PARALLEL_BYTES = 128 * 2**20
@@ -182,7 +182,7 @@ def _state(exit_code: int | None) -> str:
     """Of a run with this exit record; an exit code above 128 is a signal's, by the shell's convention."""
     if exit_code is None or exit_code == 0:
         return "running" if exit_code is None else "finished"
-    return "stopped" if exit_code > 128 else "failed"
+    return "stopped" if exit_code > 128 or exit_code == TRY_LATER else "failed"
 
 
 def _last_known(segments: Sequence[Segment], name: str) -> Any:

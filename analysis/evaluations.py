@@ -53,7 +53,7 @@ Evaluation = Mapping[str, Benchmark]
 def evaluations(logs: Logs) -> dict[str, dict[int, Evaluation]]:
     """Every evaluation by its subject (a training run's id, or a model's name) and step.
 
-    Of a benchmark that was measured twice at the same place the later one counts.
+    Of a benchmark that was measured twice at the same place the one with more samples counts, of equals the later.
     """
     tables = dict(iter(logs.problems.groupby(["run", "benchmark"], sort=False, observed=True)))
     found: dict[str, dict[int, dict[str, Benchmark]]] = {}
@@ -64,7 +64,9 @@ def evaluations(logs: Logs) -> dict[str, dict[int, Evaluation]]:
         benchmarks = found.setdefault(subject, {}).setdefault(int(step), {})
         for key in run["summary"]:
             if match := EVAL_MEAN.fullmatch(key):
-                benchmarks[match[1]] = _benchmark(match[1], run["summary"], tables.get((run["id"], match[1])))
+                measured = _benchmark(match[1], run["summary"], tables.get((run["id"], match[1])))
+                if match[1] not in benchmarks or _samples(measured) >= _samples(benchmarks[match[1]]):
+                    benchmarks[match[1]] = measured
     return {
         subject: {step: {name: found[name] for name in ordered(found)} for step, found in sorted(steps.items())}
         for subject, steps in found.items()
@@ -102,6 +104,12 @@ def _benchmark(name: str, summary: Mapping[str, Any], table: pd.DataFrame | None
         "unjudged": int((table.verdict == "unjudged").sum()),
     }
     return Benchmark(facts | shares, problems, correct)
+
+
+def _samples(measured: Benchmark) -> float:
+    """How many answers a result rests on; 0 where that is not known."""
+    counts = [measured.facts[name] for name in ("n_problems", "n_samples")]
+    return 0 if any(isinstance(count, Missing) for count in counts) else math.prod(counts)
 
 
 def _cut(logged: Row, correct: np.ndarray) -> bool:

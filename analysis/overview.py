@@ -1,5 +1,7 @@
 """Everything that tables, pictures and the report are made of, worked out once."""
 
+import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,9 @@ from analysis.store import save
 from analysis.studies import arms_of, study_manifests
 from analysis.turns import Series, Turns, series_of, turns
 from tina.errors import UserError
+
+SHOWN_DAMAGE = 5
+"""Damaged logs that are told where nothing can be shown."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def overview(logs: Logs, checkpoint: str = "logged", memory: Path | None = None)
     if not rows and not manifests and not baselines:
         raise UserError(
             f"{len(logs.runs)} W&B runs were read, but none is a training run, a study or a model's evaluation: "
-            "nothing to show."
+            f"nothing to show.{''.join(f' {sentence}' for sentence in damaged(logs)[:SHOWN_DAMAGE])}"
         )
     arms = arms_of(manifests, rows)
     single = single_arms(rows, {run["run"] for found in arms.values() for arm in found for run in arm["seed_runs"]})
@@ -71,11 +76,24 @@ def load_overview(chosen: Mapping[str, Any]) -> Overview:
 
     Raises UserError as `load`, `save` and `overview` do.
     """
-    cache = Path(chosen["cache"]) if chosen["cache"] else None
+    cache = _usable(chosen["cache"])
     logs = load(chosen["source"], None if chosen["export"] else SERIES, cache)
     if chosen["export"]:
         save(logs, Path(chosen["export"]))
     return overview(logs, chosen["checkpoint"], cache and cache / "turns.jsonl")
+
+
+def _usable(cache: str | None) -> Path | None:
+    """The cache's folder; None, with a word, if it cannot be written: everything is read anew then."""
+    if cache is None:
+        return None
+    try:
+        Path(cache).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            return Path(cache)
+    except OSError as error:
+        print(f"cache={cache} cannot be written ({error.strerror}): everything is read anew.", file=sys.stderr)
+        return None
 
 
 def damaged(logs: Logs) -> list[str]:

@@ -20,6 +20,8 @@ COLUMN_INCHES = 3.3
 DARK, MIDDLE, LIGHT, ACCENT = "#0b3c5d", "#6b7f8e", "#b9c4cc", "#d55e00"
 MAX_POINTS = 400
 TITLE_CHARACTERS, LABEL_CHARACTERS = 44, 22
+SAME_BASE = 0.05
+"""Points of accuracy within which the bases of all arms are one: what rounding leaves."""
 ORDER = ("best", "tie", "worse", "not tested", "published", "base model")
 """Of the marks in a legend."""
 PANELS = (
@@ -95,9 +97,7 @@ def study(title: str, arms: Sequence[Row]) -> Figure | Missing:
     _title(figure, title)
     for place, arm in enumerate(arms):
         _arm(axes, place, arm)
-    bases = [100 * arm["base_accuracy"] for arm in arms if is_number(arm["base_accuracy"])]
-    if bases:
-        axes.axvline(float(np.mean(bases)), color=MIDDLE, linestyle=":", linewidth=1, label="base model", zorder=1)
+    _bases(axes, [arm["base_accuracy"] for arm in arms])
     axes.set_yticks(range(len(arms)), [_broken(arm["arm"], LABEL_CHARACTERS) for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
@@ -105,6 +105,17 @@ def study(title: str, arms: Sequence[Row]) -> Figure | Missing:
     axes.set_xlabel(f"{'average' if several else 'accuracy'}, % (bars: 95 % interval)")
     _legend_below(figure, axes)
     return figure
+
+
+def _bases(axes: Axes, accuracies: Sequence[float | Missing]) -> None:
+    """The base model: one line where all arms have the same, a mark in each arm's row where they differ."""
+    known = {place: 100 * accuracy for place, accuracy in enumerate(accuracies) if is_number(accuracy)}
+    look = {"color": MIDDLE, "linestyle": ":", "linewidth": 1, "label": "base model", "zorder": 1}
+    if known and max(known.values()) - min(known.values()) < SAME_BASE:
+        axes.axvline(float(np.mean(list(known.values()))), **look)
+        return
+    for place, accuracy in known.items():
+        axes.plot([accuracy, accuracy], [place - 0.4, place + 0.4], **look)
 
 
 def _arm(axes: Axes, place: int, arm: Row) -> None:

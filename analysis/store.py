@@ -114,7 +114,7 @@ def _cached(folder: Path) -> tuple[dict[str, str], Logs | None]:
     try:
         text = (folder / "keys.json").read_text(encoding="utf-8")
         return json.loads(text), restore(folder, hashlib.sha256(text.encode()).hexdigest())
-    except (OSError, NoSnapshot, json.JSONDecodeError):
+    except (OSError, NoSnapshot, ValueError):  # not JSON, not UTF-8
         return {}, None
 
 

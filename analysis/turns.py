@@ -1,5 +1,6 @@
 """Where training curves turn, with a memory on disk: a fit takes some 30 ms, and a report asks for hundreds."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -54,12 +55,12 @@ def _detector() -> str:
 
 
 def _remembered(memory: Path | None) -> dict[str, Transition]:
-    """What was found before; a line that a killed process left unfinished is passed over."""
+    """What was found before; a line that a killed process left unfinished, or that was damaged, is passed over."""
     known: dict[str, Transition] = {}
     if memory is None or not memory.exists():
         return known
-    for line in memory.read_text(encoding="utf-8").splitlines():
-        if line.endswith("}"):
+    for line in memory.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             found = json.loads(line)
             key = found.pop("key")
             known[key] = Transition(**found)

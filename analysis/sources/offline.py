@@ -37,7 +37,8 @@ def keys(source: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {}
     for run_id, paths in _files_by_run(Path(source["root"]).expanduser()).items():
-        stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path in paths if (stat := path.stat())]
+        tables = [path for log in paths for path in sorted((log.parent / "files").rglob("*.json"))]
+        stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path in (*paths, *tables) if (stat := path.stat())]
         found[run_id] = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     return found
 

@@ -101,12 +101,13 @@ def eval_run(
     shares: Mapping[str, float] | None = None,
     table: bool = True,
     model: str = "tiny",
+    id: str | None = None,
 ) -> Path:
     """An evaluation of `correct`[benchmark][problem][sample]; returns the .wandb file."""
     folder = outputs / "runs" / train_id / "evaluations" / str(step)
     run = start(
         folder,
-        id=f"eval-{train_id}-{step}".replace("/", "-"),
+        id=id or f"eval-{train_id}-{step}".replace("/", "-"),
         group=train_id,
         job_type="eval",
         config={"cfg": {"benchmarks": {}}, "train_id": train_id, "step": step, "model": model, "benchmark_set": "x"},

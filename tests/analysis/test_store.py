@@ -82,6 +82,17 @@ def test_a_run_that_grew_is_read_again_and_one_that_went_is_gone(tmp_path: Path,
     assert len(logs.metrics) < len(whole.metrics)
 
 
+def test_a_problem_table_that_came_later_is_read(tmp_path: Path) -> None:
+    source, cache = {"name": "offline", "root": str(tmp_path / "logs")}, tmp_path / "cache"
+    log = eval_run(tmp_path / "logs", "a" * 16, 4, {"arithmetic_test": matrix(5)})
+    (table,) = (log.parent / "files").rglob("*.table.json")
+    whole = table.read_bytes()
+    table.unlink()
+    assert not len(load(source, None, cache).problems)
+    table.write_bytes(whole)
+    assert len(load(source, None, cache).problems) == 20
+
+
 @pytest.mark.parametrize("name", ["metrics.parquet", "keys.json", "runs.parquet"])
 @pytest.mark.parametrize("damage", ["gone", "cut", "foreign"])
 def test_a_damaged_cache_is_made_anew(outputs: Path, tmp_path: Path, name: str, damage: str) -> None:

@@ -3,13 +3,15 @@
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from analysis import runs
-from tests.conftest import SHORT, interrupt_after, run, start
+from tests.conftest import SHORT, environment, interrupt_after, run, start
 
 TIMES = ("step_time", "seconds", "runtime", "per_second")
 
@@ -164,7 +166,8 @@ def test_an_arm_whose_configuration_was_changed_after_submission_refuses_to_run(
     digest = json.loads((arm / "summary.json").read_text())["digest"]
     changed = tmp_path / "config.yaml"
     changed.write_text((arm / "config.yaml").read_text().replace("max_steps: 4", "max_steps: 5"))
-    done = run("tina/experiment.py", str(changed), digest, cwd=tmp_path)
+    command = [sys.executable, "-m", "tina.experiment", str(changed), digest]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"was submitted as {digest}" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]

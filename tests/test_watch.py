@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tina import configs, experiment, gate
+from tina import configs, experiment, gate, training
 from tina.configs import to_typed
 from tina.dynamics import watched
 
@@ -50,7 +50,7 @@ def train(
 
         return [format]
 
-    monkeypatch.setattr(experiment, "reward_functions", scripted)
+    monkeypatch.setattr(training, "reward_functions", scripted)
     arm = gate.check([*SMALL, "reward=format_only", f"paths.outputs={tmp_path}", *overrides], False)
     assert not arm.problems, arm.problems
     config = to_typed(arm.arms[0].config)
@@ -118,7 +118,7 @@ def test_the_same_command_again_finds_a_stopped_run_done(tmp_path: Path, monkeyp
     def refuse(*_: Any) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(experiment, "build_trainer", refuse)
+    monkeypatch.setattr(training, "build_trainer", refuse)
     again = train(tmp_path, monkeypatch, turning, "selection.stop=after_transition", "selection.stop_after_steps=0")
     assert again["logged"]["run/steps"] == first["logged"]["run/steps"] == first["logged"]["dynamics/told_step"]
 

@@ -43,7 +43,7 @@ from tina.sampler.completion import PolicyEngine
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
 from tina.sampler.seam import start_engine
-from tina.sampler.served import sample, serving
+from tina.sampler.served import serving
 from tina.sampler.settings import EngineSettings, engine_settings, has_engine
 from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
@@ -209,8 +209,8 @@ def _evaluate(
     @contextlib.contextmanager
     def at(step: int) -> Iterator[runner.Sample]:
         if has_engine(config.sampler):
-            with serving(started(), lambda: model, found.get(step), config.model):
-                yield functools.partial(sample, started(), tokenizer)
+            with serving(started(), tokenizer, lambda: model, found.get(step), config.model) as served:
+                yield served
             return
         with policy.at_checkpoint(model, found.get(step), config.model) as measured:
             yield functools.partial(generate, measured, tokenizer)

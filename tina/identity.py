@@ -27,7 +27,8 @@ NOT_IDENTITY = (
     "selection.rule",
     "selection.benchmark",
     "selection.first_samples",
-    # where the sampler's server is, and how long it is waited for
+    # where the sampler's server is, how long it is waited for, and how evaluations share an engine
+    "sampler.adapters",
     "sampler.url",
     "sampler.wait_s",
     # the machine and its price; the number of processes is counted, since it orders the samples

@@ -201,6 +201,9 @@ class Sampler:
     """Give the GPU's memory back while the policy is trained; the engine's weights wait in main memory."""
     tensor_parallel: int = 1
     """Processes that share one engine."""
+    adapters: int | None = None
+    """Checkpoints that an evaluation samples from at once; unless set 4, and 1 where the engine is this process's on a
+    CPU."""
     url: str = "http://127.0.0.1:8000"
     """Of the server."""
     wait_s: float = 600.0

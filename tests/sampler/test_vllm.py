@@ -184,12 +184,21 @@ def test_a_whole_run_and_what_it_evaluated_is_found_again(vllm_run: Path) -> Non
 
 def test_every_checkpoint_answers_as_transformers_lets_it(made_run: Path, tmp_path: Path) -> None:  # noqa: F811
     texts = {}
-    for backend in ("transformers", "vllm", "vllm_merged"):
-        folder = tmp_path / backend
+    ways = {"transformers": [], "vllm": [], "vllm_merged": [], "three at once": ["sampler.adapters=3"]}
+    for way, more in ways.items():
+        folder = tmp_path / way
         shutil.copytree(made_run, folder)
-        done = run("evaluate.py", f"run={folder}", f"sampler={backend}", "benchmarks.temperature=0", *FEW)
+        sampler = f"sampler={'vllm' if more else way}"
+        done = run("evaluate.py", f"run={folder}", sampler, "benchmarks.temperature=0", *FEW, *more)
         assert done.returncode == 0, done.stdout + done.stderr
-        files = sorted((folder / "evaluations").rglob("records.jsonl"), key=lambda path: path.parent.parent.name)
-        texts[backend] = [(r.key, r.text, r.tokens, r.truncated) for path in files for r in records.read(path)]
+        files = sorted((folder / "evaluations").rglob("records.jsonl"))
+        texts[way] = [
+            (path.parent.parent.name, r.key, r.text, r.tokens, r.truncated)
+            for path in files
+            for r in records.read(path)
+        ]
+        logged = list((folder / "evaluations").rglob("evaluation.json"))
+        assert len(logged) == 4
     assert len(texts["vllm"]) == 4 * 2 * 12
     assert sorted(texts["vllm"]) == sorted(texts["vllm_merged"]) == sorted(texts["transformers"])
+    assert sorted(texts["three at once"]) == sorted(texts["vllm"])

@@ -16,7 +16,7 @@ from tina.evaluation.served import start_engine, switch_served
 from tina.grading import Grader
 from tina.guards import signals_end_orderly
 from tina.progress import console
-from tina.sampler.settings import has_engine
+from tina.sampler.settings import adapters_at_once, has_engine
 from tina.schema import EvaluateConfig
 
 
@@ -56,7 +56,8 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
             return switch_served(engine, tokenizer, config, run, step)
         return switch(engine, tokenizer, config.model, run, step)
 
-    found = measure(request.steps, subject, evaluator, at, config.selection)
+    at_once = adapters_at_once(config.sampler, config.hardware.device) if run else 1
+    found = measure(request.steps, subject, evaluator, at, config.selection, at_once)
     scored = {step: scores(records) for step, records in found.items()}
     _show(request, found, scored)
     return scored

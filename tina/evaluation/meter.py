@@ -1,5 +1,6 @@
 """Progress of an evaluation: samples done, accuracy so far, tokens a second, time left."""
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -14,13 +15,15 @@ class Meter:
         self.bar, self.total = Bar(title, total), total
         self.done = self.fresh = self.tokens = 0
         self.began = time.monotonic()
+        self.turn = threading.Lock()
 
     def __call__(self, records: Sequence[Record], were_there: bool) -> None:
-        self.done += len(records)
-        if not were_there:
-            self.fresh += len(records)
-            self.tokens += sum(record.tokens for record in records)
-        self.bar.advance_to(self.done, self._speed())
+        with self.turn:
+            self.done += len(records)
+            if not were_there:
+                self.fresh += len(records)
+                self.tokens += sum(record.tokens for record in records)
+            self.bar.advance_to(self.done, self._speed())
 
     def _speed(self) -> str:
         seconds = time.monotonic() - self.began

@@ -6,6 +6,7 @@ number of samples: more samples, or more benchmarks, are added to what is there.
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Sample = Callable[[Sequence[str], Sampling, int], list[Completion]]
-"""Rendered prompts, sampling and a seed in; completions out, in order."""
+"""Rendered prompts, sampling and a seed in; completions out, in order. One that others share an engine's call with has
+`shared_by`: how many checkpoints the time of its last answer belongs to."""
 
 OnRecords = Callable[[Sequence[Record], bool], None]
 """Told of records, and whether they were there before."""
@@ -185,7 +187,7 @@ def _metered(
     def answer(batch: Batch) -> list[Record]:
         began = time.monotonic()
         answered = _answer(batch, evaluator, sample)
-        seconds = time.monotonic() - began
+        seconds = (time.monotonic() - began) / getattr(sample, "shared_by", 1)
         asked = [(i.prompt_tokens, r.tokens) for i, r in zip(batch.items, answered, strict=True) if evaluator.holds(i)]
         flops = evaluator.price.flops(subject.step, [prompt for prompt, _ in asked], [tokens for _, tokens in asked])
         spent.add(folder, evaluation, seconds, flops)
@@ -237,8 +239,17 @@ def _record(batch: Batch, item: Item, completion: Completion, grade: Grade, form
     )
 
 
+LOGGING = threading.Lock()
+"""One evaluation at a time opens its W&B run, where several checkpoints are evaluated at once."""
+
+
 def _log_once(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -> None:
     """The W&B run of an evaluation, and beside it `evaluation.json`, which says that it was logged whole."""
+    with LOGGING:
+        _log(subject, evaluator, found)
+
+
+def _log(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -> None:
     b = evaluator.benchmarks
     run_id = evaluation_id(subject, evaluator)
     folder = subject.folder / f"step-{subject.step}" / f"{b.name}-x{b.samples}-{run_id[:8]}"

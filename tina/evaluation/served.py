@@ -14,7 +14,8 @@ from tina.evaluation.run_folder import RunFolder
 from tina.evaluation.runner import Evaluator, Sample
 from tina.sampler.completion import PolicyEngine
 from tina.sampler.installed import vllm_problem
-from tina.sampler.served import sample, serving
+from tina.sampler.served import Served, serving
+from tina.sampler.settings import adapters_at_once
 from tina.schema import EvaluateConfig
 
 
@@ -44,6 +45,7 @@ def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | 
             config.benchmarks.sequences,
             config.benchmarks.seed,
             config.hardware.device,
+            adapters=adapters_at_once(config.sampler, config.hardware.device),
         )
     )
 
@@ -59,15 +61,14 @@ def switch_served(
 
     @contextlib.contextmanager
     def switched() -> Iterator[Sample]:
-        by_engine = functools.partial(sample, engine(), tokenizer)
         if run is None:
-            yield by_engine
+            yield Served(engine(), tokenizer)
             return
         checkpoint = run.checkpoints[step] if step else None
         if checkpoint and run.config.lora.method == "lora":
             check_adapter(policy.skeleton(config.model, run.config.lora), checkpoint, config.model)
         whole = functools.cache(lambda: load_engine(config.model, config.hardware, run))
-        with serving(engine(), whole, checkpoint, config.model):
-            yield by_engine
+        with serving(engine(), tokenizer, whole, checkpoint, config.model) as served:
+            yield served
 
     return switched()

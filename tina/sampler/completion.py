@@ -41,9 +41,17 @@ class PolicyEngine(Protocol):
     settings: "EngineSettings"
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], **more: Any
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        checkpoints: Sequence[Path | None] | None = None,
+        **more: Any,
     ) -> list[Completion]:
-        """One completion without its text for each prompt of token ids, each drawn with the seed beside it."""
+        """One completion without its text for each prompt of token ids, each drawn with the seed beside it.
+
+        With `checkpoints`, one a prompt, each by the adapter in that folder (None: the base); else by what is served.
+        """
 
     def serve_adapter(self, folder: Path | None) -> None:
         """From now on samples with the adapter in `folder` (None: the base)."""

@@ -112,6 +112,7 @@ class Engine:
         self.eager = not settings.on_gpu if self.sampler.eager is None else self.sampler.eager
         self.asleep = False
         self.adapter: Any = None
+        self.checkpoints: dict[Path, Any] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="tina-adapter-", dir=_memory_folder())
         self.folder = Path(self._folder.name)
         arguments: dict[str, Any] = {
@@ -134,7 +135,8 @@ class Engine:
         if settings.lora_rank is not None:
             if not settings.on_gpu:
                 one_adapter_on_cpu()
-            arguments |= {"enable_lora": True, "max_lora_rank": served_rank(settings.lora_rank), "max_loras": 1}
+            arguments |= {"enable_lora": True, "max_lora_rank": served_rank(settings.lora_rank)}
+            arguments["max_loras"] = settings.adapters
         if settings.on_gpu:
             arguments["gpu_memory_utilization"] = self.sampler.gpu_memory_utilization
         else:
@@ -150,12 +152,15 @@ class Engine:
             self.sleep()
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int] | None = None, **more: Any
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int] | None = None,
+        checkpoints: Sequence[Path | None] | None = None,
+        **more: Any,
     ) -> list[Completion]:
-        """One completion without text for each prompt (token ids), by the adapter or weights that are served.
-
-        Without `seeds`, one a prompt, the process's random state is drawn from. `more` goes to vLLM's SamplingParams.
-        """
+        """As `PolicyEngine` has it. Without `seeds` the process's random state is drawn from; `more` goes to vLLM's
+        SamplingParams."""
         from vllm import SamplingParams
 
         self.wake()
@@ -171,10 +176,19 @@ class Engine:
         each = [SamplingParams(**arguments, seed=seed) for seed in seeds or [None] * len(prompts)]
         asked = [{"prompt_token_ids": list(ids)} for ids in prompts]
         with self._uncompiled():
-            found = self.llm.generate(asked, each, use_tqdm=False, lora_request=self.adapter)
+            adapters = self.adapter if checkpoints is None else [self._adapter_of(folder) for folder in checkpoints]
+            found = self.llm.generate(asked, each, use_tqdm=False, lora_request=adapters)
         if self.sampler.sleep:
             self.sleep()
         return [_completion(request.outputs[0]) for request in found]
+
+    def _adapter_of(self, checkpoint: Path | None) -> Any:
+        """vLLM's request for the adapter in a folder whose files do not change, under an id of its own."""
+        if checkpoint is None:
+            return None
+        if checkpoint not in self.checkpoints:
+            self.checkpoints[checkpoint] = _request(checkpoint, in_place=False, number=len(self.checkpoints) + 2)
+        return self.checkpoints[checkpoint]
 
     def _uncompiled(self) -> contextlib.AbstractContextManager:
         """vLLM compiles some of its sampling even where `enforce_eager` is set: seconds for each new shape of batch."""
@@ -208,11 +222,11 @@ class Engine:
             self.asleep = False
 
 
-def _request(folder: Path, in_place: bool) -> Any:
-    """The one adapter of an engine, as vLLM's requests name it."""
+def _request(folder: Path, in_place: bool, number: int = 1) -> Any:
+    """An adapter of an engine, as vLLM's requests name it; the policy that is trained is number 1."""
     from vllm.lora.request import LoRARequest
 
-    return LoRARequest("policy", 1, str(folder), load_inplace=in_place)
+    return LoRARequest(f"policy-{number}", number, str(folder), load_inplace=in_place)
 
 
 def _memory_folder() -> str | None:

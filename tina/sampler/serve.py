@@ -7,6 +7,7 @@ and then `python train.py ... sampler=vllm_server` with the same words. The mode
 and room for adapters up to lora.rank are the run's; so for a sweep over ranks, serve the largest. It is vLLM's own
 server, and Ctrl-C ends it. It listens on the host and port of sampler.url. A host that others can reach asks for a key,
 since whoever reaches the port can have files of this machine read: set VLLM_API_KEY to the same on both sides.
+On a CPU vLLM mixes up the base and adapters that are sampled from at the same moment: one run or evaluation at a time.
 """
 
 import ipaddress
@@ -20,11 +21,10 @@ from tina.errors import UserError
 from tina.policy import model_source
 from tina.sampler.installed import vllm_problem
 from tina.sampler.server import KEY
+from tina.sampler.settings import adapters_at_once
 from tina.sampler.weights import served_rank
 from tina.schema import TrainConfig, engine_context_tokens
 
-ADAPTERS_AT_ONCE = 4
-"""Runs, or checkpoints, that can have completions under way at the same time; others wait for their turn."""
 MODULE = "vllm.entrypoints.openai.api_server"
 
 
@@ -49,7 +49,7 @@ def arguments(config: TrainConfig) -> list[str]:
         "max-model-len": context,
         "max-num-seqs": max(config.batch.completions_per_step, config.benchmarks.sequences),
         "max-lora-rank": served_rank(config.lora.rank),
-        "max-loras": ADAPTERS_AT_ONCE,
+        "max-loras": adapters_at_once(sampler, config.hardware.device),  # others wait for their turn
         "logprobs-mode": "processed_logprobs",  # of the distribution that tokens are drawn from
         "tensor-parallel-size": sampler.tensor_parallel,
     }

@@ -18,6 +18,7 @@ import httpx
 from torch import Tensor
 
 from tina.errors import TryLater, UserError
+from tina.identity import text_digest
 from tina.progress import console
 from tina.sampler.completion import Completion, Sampling
 from tina.sampler.installed import version_problem
@@ -54,7 +55,10 @@ class Server:
         """Is the run asked to end? Then nothing is waited for."""
         self.waited_s = 0.0
         """Seconds in which the server was waited for, in all."""
-        self.adapter: tuple[str, Path] | None = None
+        self.policy: str | None = None
+        """What the adapter that is served is called; None: the base is."""
+        self.adapters: dict[str, Path] = {}
+        """All that the server was sent and may still be asked for."""
         self.syncs = 0
         key = os.environ.get(KEY)
         self._connection = {
@@ -66,11 +70,15 @@ class Server:
         self._persist(self._check)
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int], **more: Any
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        checkpoints: Sequence[Path | None] | None = None,
+        **more: Any,
     ) -> list[Completion]:
-        """One completion for each prompt of token ids, drawn with the seed beside it; `more` by vLLM's names."""
+        """As `PolicyEngine` has it; `more` by vLLM's names."""
         body = {
-            "model": self.adapter[0] if self.adapter else self.settings.model.name,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "top_k": sampling.top_k,
@@ -79,7 +87,14 @@ class Server:
             "logprobs": 0,
             "return_token_ids": True,
         } | more
-        asked = [body | {"prompt": list(ids), "seed": seed} for ids, seed in zip(prompts, seeds, strict=True)]
+        if checkpoints is None:
+            models = [self.policy or self.settings.model.name] * len(prompts)
+        else:
+            models = [self._name_of(folder) for folder in checkpoints]
+        asked = [
+            body | {"model": model, "prompt": list(ids), "seed": seed}
+            for model, ids, seed in zip(models, prompts, seeds, strict=True)
+        ]
         found: dict[int, Completion] = {}
         deadline = None
         while len(found) < len(asked):
@@ -93,16 +108,29 @@ class Server:
 
     def serve_adapter(self, folder: Path | None) -> None:
         """From now on samples with the adapter in `folder` (None: the base); the server must see that folder."""
-        before, self.syncs = self.adapter, self.syncs + 1
-        self.adapter = None if folder is None else (f"{self.start}-{self.syncs}", folder.resolve())
+        before, self.syncs = self.policy, self.syncs + 1
+        self.policy = None if folder is None else f"{self.start}-{self.syncs}"
+        self.adapters.pop(before, None)
+        if self.policy is not None:
+            self.adapters[self.policy] = folder.resolve()
         if self.leads:
-            self._persist(self._send_adapter)
+            self._persist(self._send_adapters)
             if before:
                 with contextlib.suppress(Lost):  # then the adapter before is gone as well
-                    self._post("/v1/unload_lora_adapter", {"lora_name": before[0]})
+                    self._post("/v1/unload_lora_adapter", {"lora_name": before})
 
     def serve_weights(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         raise UserError("A server is sent adapters alone: take sampler=vllm_merged for weights.")
+
+    def _name_of(self, checkpoint: Path | None) -> str:
+        """What the server calls an adapter whose files do not change; it is sent first if it was not yet."""
+        if checkpoint is None:
+            return self.settings.model.name
+        name = f"{self.start}-{text_digest(str(checkpoint.resolve()))}"
+        if name not in self.adapters:
+            self.adapters[name] = checkpoint.resolve()
+            self._persist(lambda: self._send_adapter(name))
+        return name
 
     def _persist(self, call: Callable[[], None]) -> None:
         """Until it has worked. Raises TryLater if the server stays away."""
@@ -135,10 +163,13 @@ class Server:
         if problem := version_problem(self._get("/version").json()["version"], f"the server at {self.sampler.url}"):
             raise UserError(problem)
 
-    def _send_adapter(self) -> None:
-        if self.adapter is None:
-            return
-        name, folder = self.adapter
+    def _send_adapters(self) -> None:
+        for name in self.adapters:
+            self._send_adapter(name)
+
+    def _send_adapter(self, name: str) -> None:
+        """Raises Lost, and UserError if the server refuses it."""
+        folder = self.adapters[name]
         answer = self._post(
             "/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder), "load_inplace": True}
         )
@@ -227,7 +258,7 @@ class Server:
                 try:
                     self._get("/health")
                     self._check()
-                    self._send_adapter()
+                    self._send_adapters()
                 except Lost as still:
                     lost = still
                     continue

@@ -22,6 +22,8 @@ class EngineSettings:
     on_gpu: bool
     adapter_folder: Path | None = None
     """Where the policy's adapter is written for a server to read; an engine in this process has a place of its own."""
+    adapters: int = 1
+    """That completions can be under way for at the same time."""
 
     @property
     def dtype(self) -> str:
@@ -37,10 +39,20 @@ def engine_settings(
     seed: int,
     device: str,
     adapter_folder: Path | None = None,
+    adapters: int = 1,
 ) -> EngineSettings:
     """Settings of an engine for policies with this adapter (None: for a model alone)."""
     rank = lora.rank if lora is not None and sampler.sync == "adapter" else None
-    return EngineSettings(model, sampler, rank, context_tokens, sequences, seed, device == "cuda", adapter_folder)
+    on_gpu = device == "cuda"
+    return EngineSettings(model, sampler, rank, context_tokens, sequences, seed, on_gpu, adapter_folder, adapters)
+
+
+def adapters_at_once(sampler: Sampler, device: str) -> int:
+    """How many checkpoints an evaluation samples from at the same time."""
+    if not has_engine(sampler) or sampler.sync == "merged":
+        return 1
+    alone = sampler.backend == "vllm" and device == "cpu"  # there one adapter alone has a quicker way
+    return sampler.adapters or (1 if alone else 4)
 
 
 def has_engine(sampler: Sampler) -> bool:

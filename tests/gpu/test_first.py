@@ -5,6 +5,7 @@ further off, and that is what the bounds tell apart.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def engine() -> Iterator[seam.Engine]:
     """In bfloat16, a tenth of the memory, sleep mode on."""
     config = composed("sampler=vllm", "model.dtype=bfloat16", "sampler.gpu_memory_utilization=0.1", "lora.rank=16")
     config.sampler.sleep = True
-    yield seam.Engine(engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cuda"))
+    yield seam.Engine(engine_settings(config.model, config.sampler, config.lora, 96, 8, 1, "cuda", adapters=2))
     torch.cuda.empty_cache()
 
 
@@ -90,6 +91,19 @@ def test_without_an_adapter_the_base_samples(engine: seam.Engine) -> None:
     engine.serve_adapter(None)
     with model.disable_adapter():
         assert mean_difference(model, *sampled(engine)) < ROUNDING
+
+
+def test_two_checkpoints_and_the_base_sample_at_once(engine: seam.Engine, tmp_path: Path) -> None:
+    models = {name: adapted(scale) for name, scale in (("a", 0.05), ("b", 0.2))}
+    for name, model in models.items():
+        save_adapter(model, tmp_path / name, torch.bfloat16)
+    prompt = policy.load_tokenizer(composed().model)(PROMPT)["input_ids"]
+    folders = [tmp_path / "a", tmp_path / "b", None] * 8
+    completions = engine.generate([prompt] * 24, Sampling(1.0, 1.0, 32), range(24), folders)
+    for place, model in enumerate(models.values()):
+        assert mean_difference(model, prompt, completions[place::3]) < ROUNDING
+    with models["b"].disable_adapter():
+        assert mean_difference(models["b"], prompt, completions[2::3]) < ROUNDING
 
 
 def test_sleep_gives_memory_back_and_the_adapter_still_samples_after_it(engine: seam.Engine) -> None:

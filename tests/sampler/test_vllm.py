@@ -15,7 +15,7 @@ from tina import policy
 from tina.evaluation import records
 from tina.sampler import seam
 from tina.sampler.completion import Completion, Sampling
-from tina.sampler.settings import engine_settings
+from tina.sampler.settings import BATCHED_TOKENS, engine_settings
 from tina.sampler.weights import merged_weights, save_adapter
 from tina.trainer import build_trainer, prompt_dataset
 
@@ -145,6 +145,15 @@ def test_adapter_base_and_adapter_again_are_what_transformers_computes(rank: int
         check(None, model)
     check(folders["b"], other)
     check(folders["a"], model)
+
+
+def test_more_prompts_with_seeds_than_one_pass_takes() -> None:
+    """A prompt that is split over two passes ends vLLM 0.31 on a CPU if its request has a seed: as evaluations have."""
+    config = composed("sampler=vllm", "lora.rank=4", *SMALL)
+    engine = seam.Engine(engine_settings(config.model, config.sampler, config.lora, 96, 64, 1, "cpu"))
+    prompt = policy.load_tokenizer(config.model)("Compute 3+5-2+7. " * 7)["input_ids"]
+    assert 64 * len(prompt) > BATCHED_TOKENS and BATCHED_TOKENS % len(prompt)
+    assert len(engine.generate([prompt] * 64, Sampling(1.0, 1.0, 4), seeds=range(64))) == 64
 
 
 def test_weights_that_are_sent_are_served(tmp_path: Path) -> None:

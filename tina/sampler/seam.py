@@ -28,7 +28,7 @@ from tina.sampler.completion import Completion, Sampling
 from tina.sampler.cpu_adapter import one_adapter_on_cpu
 from tina.sampler.fidelity import UpdateWatch
 from tina.sampler.server import Server
-from tina.sampler.settings import EngineSettings, spaced_seed
+from tina.sampler.settings import BATCHED_TOKENS, EngineSettings, spaced_seed
 from tina.sampler.weights import merged_weights, save_adapter, served_rank
 
 # Where vLLM is installed TRL imports it (ten seconds) whatever samples, for an engine that is ours here.
@@ -69,6 +69,7 @@ NAMES = {
         "EngineArgs.enable_prefix_caching",
         "EngineArgs.enable_sleep_mode",
         "EngineArgs.kv_cache_memory_bytes",
+        "EngineArgs.enable_chunked_prefill",
         "EngineArgs.distributed_executor_backend",
     ),
     "vllm.lora.request": ("LoRARequest.load_inplace",),
@@ -77,9 +78,6 @@ NAMES = {
     "vllm.lora.ops.torch_ops.lora_ops": ("bgmv_shrink", "bgmv_expand", "bgmv_expand_slice"),
 }
 """Module to the names in it. Methods that are reached by name only (`reload_weights`) are listed, too."""
-
-BATCHED_TOKENS = 4096
-"""Tokens of one forward pass of the engine; TRL's choice, since vLLM's default leaves training too little memory."""
 
 
 def moved_names() -> list[str]:
@@ -141,6 +139,10 @@ class Engine:
             arguments["gpu_memory_utilization"] = self.sampler.gpu_memory_utilization
         else:
             arguments["kv_cache_memory_bytes"] = int(self.sampler.cpu_kv_cache_gib * 2**30)
+            # vLLM 0.31 turns back the generator of a request with a seed whose prompt it split over two passes, which a
+            # generator on a CPU does not know: no prompt is split, and the longest fits into one pass.
+            arguments["enable_chunked_prefill"] = False
+            arguments["max_num_batched_tokens"] = max(arguments["max_num_batched_tokens"], settings.context_tokens)
         if processes > 1:
             arguments["distributed_executor_backend"] = "external_launcher"
         try:

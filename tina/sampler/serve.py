@@ -21,7 +21,7 @@ from tina.errors import UserError
 from tina.policy import model_source
 from tina.sampler.installed import vllm_problem
 from tina.sampler.server import KEY
-from tina.sampler.settings import adapters_at_once
+from tina.sampler.settings import BATCHED_TOKENS, adapters_at_once
 from tina.sampler.weights import served_rank
 from tina.schema import TrainConfig, engine_context_tokens
 
@@ -60,9 +60,12 @@ def arguments(config: TrainConfig) -> list[str]:
         named["gpu-memory-utilization"] = sampler.gpu_memory_utilization
     else:
         named["kv-cache-memory-bytes"] = int(sampler.cpu_kv_cache_gib * 2**30)
+        named["max-num-batched-tokens"] = max(BATCHED_TOKENS, named["max-num-seqs"], context)
     flags = ["enable-lora", "enable-prefix-caching" if sampler.prefix_caching else "no-enable-prefix-caching"]
     if not on_gpu if sampler.eager is None else sampler.eager:
         flags.append("enforce-eager")
+    if not on_gpu:
+        flags.append("no-enable-chunked-prefill")  # as `seam.Engine` says
     if model.trust_remote_code:
         flags.append("trust-remote-code")
     return [*(f"--{name}={value}" for name, value in named.items()), *(f"--{flag}" for flag in flags)]

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from tina.schema import Lora, Model, Sampler
 
+BATCHED_TOKENS = 4096
+"""Tokens of one forward pass of the engine; TRL's choice, since vLLM's default leaves training too little memory."""
+
 
 @dataclass(frozen=True)
 class EngineSettings:

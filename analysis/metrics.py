@@ -6,7 +6,12 @@ FORMAT_REWARD = "train/rewards/format/mean"
 ACCURACY_REWARDS = ("train/rewards/accuracy/mean", "train/rewards/cosine/mean")
 """Rewards for the answer; a run logs those it was trained with."""
 LENGTH = "train/completions/mean_length"
-SERIES = (FORMAT_REWARD, *ACCURACY_REWARDS, LENGTH, "train/reward", "train/kl")
+FIDELITY = {
+    name: f"train/fidelity/{name}"
+    for name in ("logprob_diff_mean", "logprob_diff_max", "kl", "base_drift", "update_cosine")
+}
+"""How well sampler and trainer agree; logged by runs with an engine of their own."""
+SERIES = (FORMAT_REWARD, *ACCURACY_REWARDS, LENGTH, "train/reward", "train/kl", *FIDELITY.values())
 
 ALIASES = {
     "train/completion_length": LENGTH,

@@ -16,6 +16,7 @@ from analysis.checkpoints import checkpoints_table
 from analysis.choices import choices_table
 from analysis.claims import Evidence, Study, claims_table
 from analysis.costs import cost_table, published_cost_table, ratio_table
+from analysis.fidelity import fidelity_table
 from analysis.overview import Overview, damaged, load_overview
 from analysis.paper import baselines_table, main_table, overall_table
 from analysis.render import Table, show, terminal, write
@@ -35,6 +36,7 @@ def make_tables(overview: Overview) -> list[Table]:
         baselines_table(overview.baselines),
         *(study_table(manifest, arms[manifest["study"]]) for manifest in manifests),
         *(transitions_table(m, arms[m["study"]], overview.series, overview.turns) for m in manifests),
+        *(fidelity_table(manifest, arms[manifest["study"]], overview.series) for manifest in manifests),
         checkpoints_table(overview.evaluated, {row["run"]: row for row in rows}),
     ]
     if rows:

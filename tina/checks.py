@@ -48,6 +48,7 @@ POSITIVE = (
     "length.max_completion_tokens",
     "hardware.processes",
     "sampler.gpu_memory_utilization",
+    "sampler.adapters",
     "sampler.cpu_kv_cache_gib",
     "sampler.tensor_parallel",
     "sampler.fidelity_completions",

@@ -136,10 +136,10 @@ def test_every_checkpoint_answers_as_transformers_lets_it(
 ) -> None:
     few = ["benchmarks.temperature=0", "benchmarks.problems=12", "benchmarks.max_new_tokens=24"]
     texts = {}
-    for backend in ("transformers", "vllm_server"):
+    for backend, more in (("transformers", []), ("vllm_server", [f"sampler.url={server.url}"])):
         folder = tmp_path / backend
         shutil.copytree(made_run, folder)
-        done = run("evaluate.py", f"run={folder}", f"sampler={backend}", f"sampler.url={server.url}", *few)
+        done = run("evaluate.py", f"run={folder}", f"sampler={backend}", *more, *few)
         assert done.returncode == 0, done.stdout + done.stderr
         files = sorted((folder / "evaluations").rglob("records.jsonl"), key=lambda path: path.parent.parent.name)
         texts[backend] = [(r.key, r.text, r.tokens, r.truncated) for path in files for r in records.read(path)]

@@ -10,13 +10,20 @@ MOST_SERVED_RANK = 512
 
 
 def sampler_keys_have_a_meaning(config: TrainConfig | EvaluateConfig) -> str | None:
-    """Settings of an engine that is not started would change a run's digest and nothing else."""
+    """Settings of an engine, or of a server, that is not there would be passed over in silence."""
     sampler = config.sampler
-    if has_engine(sampler):
-        return None
-    for name in ("sync", "dtype", "eager", "sleep", "tensor_parallel"):
-        if (value := getattr(sampler, name)) != Sampler.__dataclass_fields__[name].default:
-            return f"sampler.{name}={value} is a setting of vLLM, and sampler={sampler.backend}: take sampler=vllm."
+
+    def changed(*names: str) -> str | None:
+        default = Sampler.__dataclass_fields__
+        return next((name for name in names if getattr(sampler, name) != default[name].default), None)
+
+    if not has_engine(sampler) and (name := changed("sync", "dtype", "eager", "sleep", "tensor_parallel", "adapters")):
+        value = getattr(sampler, name)
+        return f"sampler.{name}={value} is a setting of vLLM, and sampler={sampler.backend}: take sampler=vllm."
+    if sampler.backend != "vllm_server" and (name := changed("url", "wait_s")):
+        return (
+            f"sampler.{name}={getattr(sampler, name)} is a setting of sampler=vllm_server: take that, or leave it out."
+        )
     return None
 
 

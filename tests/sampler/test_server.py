@@ -20,7 +20,7 @@ from tests.evaluation.conftest import made_run  # noqa: F401
 from tests.test_trainer import composed
 from tina.errors import TRY_LATER, UserError
 from tina.evaluation import records
-from tina.sampler.serve import arguments
+from tina.sampler.serve import _check_free, arguments
 from tina.sampler.server import KEY
 
 ROUNDING = 5e-4
@@ -223,6 +223,14 @@ def test_a_server_that_others_can_reach_asks_for_a_key(monkeypatch: pytest.Monke
     told = arguments(open_to_all)
     assert "--host=0.0.0.0" in told
     assert not [one for one in told if "a-secret" in one]  # anybody on the machine reads command lines
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UserError, match="take another port"):
+            _check_free(url)
+    _check_free(url)
 
 
 def test_it_serves_what_the_run_is_configured_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:

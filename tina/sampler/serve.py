@@ -12,6 +12,7 @@ On a CPU vLLM mixes up the base and adapters that are sampled from at the same m
 
 import ipaddress
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -71,6 +72,18 @@ def arguments(config: TrainConfig) -> list[str]:
     return [*(f"--{name}={value}" for name, value in named.items()), *(f"--{flag}" for flag in flags)]
 
 
+def _check_free(url: str) -> None:
+    """Raises UserError if the server could not listen there."""
+    address = urlsplit(url)
+    try:
+        with socket.create_server((address.hostname, address.port or 80)):
+            return
+    except OSError as error:
+        raise UserError(
+            f"sampler.url={url} cannot be listened on ({error.strerror}): take another port, here and for the run."
+        ) from error
+
+
 def _is_loopback(host: str | None) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
@@ -91,12 +104,14 @@ def main(overrides: Sequence[str]) -> None:
     config = grid.arms[0].typed
     if config.sampler.backend != "vllm_server":
         raise UserError(f"sampler={config.sampler.name} needs no server: leave it out here.")
+    command = [sys.executable, "-m", MODULE, *arguments(config)]
+    _check_free(config.sampler.url)
     # Without the first vLLM takes no adapter after its start.
     environment = os.environ | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_NO_USAGE_STATS": "1"}
     print(
         f"{config.model.name} at {config.sampler.url}, adapters up to rank {served_rank(config.lora.rank)}", flush=True
     )
-    os.execve(sys.executable, [sys.executable, "-m", MODULE, *arguments(config)], environment)
+    os.execve(sys.executable, command, environment)
 
 
 if __name__ == "__main__":

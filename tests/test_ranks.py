@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-from tests.conftest import SHORT, interrupt_after, run, start
+from tests.conftest import SHORT, interrupt_after, run_again_while_asked, start
 from tests.test_end_to_end import logs, only_run, training_metrics
 
 TWO = ["hardware.processes=2", *SHORT, "schedule.max_steps=6", "benchmarks=none", "selection=last"]
@@ -19,7 +20,7 @@ TWO = [argument for argument in TWO if argument != "schedule.max_steps=4"]
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The outputs of a run on two processes that nothing disturbed."""
     outputs = tmp_path_factory.mktemp("whole")
-    done = run("train.py", *TWO, f"paths.outputs={outputs}")
+    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={outputs}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("train 6/6") == 1, "only one process speaks"
     return outputs
@@ -49,7 +50,7 @@ def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: 
     out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGTERM, out + err
     assert "the same command goes on from there" in out
-    done = run("train.py", *TWO, f"paths.outputs={tmp_path}")
+    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Going on from checkpoint-" in done.stdout
     assert training_metrics(tmp_path) == training_metrics(whole)
@@ -67,7 +68,27 @@ def test_a_killed_rank_ends_the_run_which_goes_on_exactly(whole: Path, tmp_path:
     interrupt_after(process, kill_rank_1, number=0)
     out, err = process.communicate(timeout=300)
     assert process.returncode not in (0, None), out + err
-    done = run("train.py", *TWO, f"paths.outputs={tmp_path}")
+    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert training_metrics(tmp_path) == training_metrics(whole)
+
+
+def test_a_rank_that_hangs_is_told_and_ended_and_the_run_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
+    process = start("train.py", *TWO, "hardware.step_timeout_s=20", f"paths.outputs={tmp_path}")
+
+    def stop_rank_1() -> bool:
+        if not list(tmp_path.rglob("whole.json")):
+            return False
+        os.kill(_rank(process.pid, 1), signal.SIGSTOP)
+        return True
+
+    interrupt_after(process, stop_rank_1, number=0)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 75, out + err
+    assert re.search(r"Step \d has taken more than 20 s, and hangs .*set hardware.step_timeout_s", err)
+    assert "in all_gather" in err or "in all_reduce" in err, "rank 0 says where it waits"
+    assert "Process 2 of 2 here does not end by itself" in err
+    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert training_metrics(tmp_path) == training_metrics(whole)
 

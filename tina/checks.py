@@ -47,6 +47,7 @@ POSITIVE = (
     "length.max_prompt_tokens",
     "length.max_completion_tokens",
     "hardware.processes",
+    "hardware.step_timeout_s",
     "sampler.gpu_memory_utilization",
     "sampler.adapters",
     "sampler.cpu_kv_cache_gib",

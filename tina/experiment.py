@@ -20,7 +20,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import identity, policy, summary
+from tina import hang, identity, policy, summary
 from tina.checkpoint import checkpoints
 from tina.data import gym
 from tina.data.contamination import contamination
@@ -233,14 +233,17 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true", help="wait for another process that is at work on the run")
     given = parser.parse_args()
     with cli.errors_in_words():
-        config = configs.to_typed(yaml.safe_load(Path(given.config).read_text()))
-        composed = identity.digest(asdict(config))
-        if given.digest not in (None, composed):
-            raise UserError(
-                f"{given.config} was submitted as {given.digest} and is now {composed}: the configuration, a data file "
-                "or a model file was changed in between; submit the sweep again."
-            )
-        run_experiment(config, given.phase, PATIENCE_S if given.patient else 0)
+        try:
+            config = configs.to_typed(yaml.safe_load(Path(given.config).read_text()))
+            composed = identity.digest(asdict(config))
+            if given.digest not in (None, composed):
+                raise UserError(
+                    f"{given.config} was submitted as {given.digest} and is now {composed}: the configuration, a data "
+                    "file or a model file was changed in between; submit the sweep again."
+                )
+            run_experiment(config, given.phase, PATIENCE_S if given.patient else 0)
+        finally:  # of several processes all end, or none is done
+            hang.allow(ranks.LEAVE_SECONDS, "Ending this process")
 
 
 if __name__ == "__main__":

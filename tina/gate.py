@@ -321,7 +321,8 @@ def _cause(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") + "."
+    told = str(error) or str(error.__cause__)
+    return told.strip().splitlines()[0].rstrip(".") + "."
 
 
 def _same_arms(arms: Sequence[Arm]) -> list[str]:

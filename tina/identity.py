@@ -34,6 +34,7 @@ NOT_IDENTITY = (
     # the machine and its price; the number of processes is counted, since it orders the samples
     "hardware.device",
     "hardware.threads",
+    "hardware.step_timeout_s",
     "hardware.gpu",
     "hardware.usd_per_hour",
     "hardware.gradient_checkpointing",

@@ -272,6 +272,8 @@ class Hardware:
     processes: int = 1
     threads: int | None = None
     """CPU threads of one process; all cores unless set."""
+    step_timeout_s: float | None = 3600.0
+    """A step that takes longer hangs: the run says where, and ends with exit code 75. None: it may take any time."""
     gpu: str | None = None
     """The accelerator's name, for prices and forecasts."""
     gradient_checkpointing: bool = False

@@ -18,6 +18,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 
+from tina import hang
 from tina.checkpoint import broken_checkpoints, checkpoints, mark_whole, step_of
 from tina.data.problem import Problem
 from tina.errors import TryLater, UserError
@@ -335,6 +336,19 @@ class OrderlyStop(TrainerCallback):
     def on_train_end(self, args, state, control, **kwargs):
         for number, handler in self.previous.items():
             signal.signal(number, handler)
+
+
+class StepTimeout(TrainerCallback):
+    """Ends the process if a step, with what is saved after it, takes longer than `seconds`; None lets it."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        hang.allow(self.seconds, f"Step {state.global_step + 1}", "hardware.step_timeout_s")
+
+    def on_train_end(self, args, state, control, **kwargs):
+        hang.over()
 
 
 def build_trainer(

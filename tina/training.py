@@ -23,6 +23,7 @@ from tina.trainer import (
     Grade,
     OrderlyStop,
     Progress,
+    StepTimeout,
     build_trainer,
     prompt_dataset,
     reward_functions,
@@ -73,7 +74,7 @@ def train(
         prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
         reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt), counters),
         run.checkpoint_folder,
-        [Progress("train", on_row), watch, stop],
+        [Progress("train", on_row), watch, stop, StepTimeout(config.hardware.step_timeout_s)],
         settings,
     )
     if last:

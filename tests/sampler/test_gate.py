@@ -2,9 +2,11 @@
 
 import pytest
 
-from tina import gate
+from tina import configs, gate
 from tina.sampler.rules import MOST_SERVED_RANK
 from tina.sampler.weights import SERVED_RANKS
+
+configs.register()
 
 
 def told(*overrides: str) -> str:
@@ -27,6 +29,7 @@ def told(*overrides: str) -> str:
         (["sampler=vllm_server", "sampler.url=localhost"], "sampler.url=localhost is no address"),
         (["sampler=vllm_server", "sampler.wait_s=-1"], "sampler.wait_s=-1"),
         (["sampler=vllm", "sampler.adapters=0"], "sampler.adapters=0 must be greater than 0"),
+        (["sampler=vllm_server", "sampler.wait_s=7200"], "hardware.step_timeout_s=3600"),
         (["sampler=vllm", "sampler.url=http://node7:8000"], "is a setting of sampler=vllm_server"),
         (["sampler.adapters=2"], "sampler.adapters=2 is a setting of vLLM"),
         (["sampler=vllm", "sampler.sleep=true"], "sampler.sleep gives a GPU's memory back"),
@@ -51,6 +54,7 @@ def test_what_cannot_work_is_refused_with_the_way_out(overrides: list[str], word
         ["sampler=vllm"],
         ["sampler=vllm", "lora=rslora"],
         ["sampler=vllm_server", "sampler.tensor_parallel=2", "sampler.url=http://node7:8000"],
+        ["sampler=vllm_server", "sampler.wait_s=7200", "hardware.step_timeout_s=null"],
         ["sampler=vllm_merged", "lora=dora"],
         ["sampler=vllm", "sampler.sync=merged", "lora=full"],
         ["sampler=vllm", "trainer.vllm_importance_sampling_correction=true"],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run
+from tests.conftest import run_again_while_asked
 
 pytestmark = pytest.mark.vllm
 
@@ -30,7 +30,7 @@ TWO = [
 
 
 def test_both_ranks_sample_from_what_is_trained(tmp_path: Path) -> None:
-    done = run("train.py", *TWO, f"paths.outputs={tmp_path}")
+    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     (state,) = tmp_path.rglob("trainer_state.json")
     steps = [row for row in json.loads(state.read_text())["log_history"] if "reward" in row]

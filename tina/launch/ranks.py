@@ -6,22 +6,26 @@ tell a run that saved and ended from one that failed.
 """
 
 import contextlib
-import faulthandler
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tina import hang
 from tina.guards import SIGNALS
 
 LEAVE_SECONDS = 120
 """What the ranks are given to leave one another after the last step."""
-GRACE_SECONDS = 60
-"""What the other ranks are given to end once one of them has failed: they wait for it in vain."""
+GRACE_SECONDS = 30
+"""What the other ranks are given to end once one of them has failed, for which they wait in vain, or the first of them
+has ended well, which has nothing left for them to do."""
+LAST_WORDS_SECONDS = 10
+"""What a rank is given to say where it hangs before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,12 @@ def run_ranks(
 
     They find each other through torch.distributed's variables. Each has `threads` CPU threads, or its share of the
     cores. What they say is added to `log`, or goes to our own output; of standard output only rank 0's is kept. A
-    signal is passed on to every rank. Returns 0 if all ended well, else the code of the first that did not.
+    signal is passed on to every rank. Returns 0 if rank 0 ended well, or all that are here, else the code of the first
+    that did not.
     """
     place = place or Place()
     here = processes // place.nodes
-    shared = {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // here)}
+    shared = {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // here), "PYTHONFAULTHANDLER": 1}
     if processes > 1:
         shared |= {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": here}
         shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": place.port or _free_port()}
@@ -76,7 +81,7 @@ def run_ranks(
                 preexec_fn=_ignore_the_schedulers_signal,
             )
             ranks.append(process)
-        return _wait(ranks)
+        return _wait(ranks, leads=place.node == 0)
 
 
 def _ignore_the_schedulers_signal() -> None:
@@ -88,17 +93,17 @@ def leave(engine_stays: bool) -> None:
     """Waits until every rank is here; what follows is done by one process alone.
 
     The group is taken apart, unless a vLLM engine that was started in it is still to be used. Everything is saved by
-    then: a process that hangs in it (seen once, with gloo) says where and ends, and the same command goes on.
+    then: a process that hangs in it (seen with gloo) says where and ends, and the same command goes on.
     """
     if not inside():
         return
     import torch.distributed as dist
 
-    faulthandler.dump_traceback_later(LEAVE_SECONDS, exit=True)
+    hang.allow(LEAVE_SECONDS, "Leaving the other processes")
     dist.barrier()
     if not engine_stays:
         dist.destroy_process_group()
-    faulthandler.cancel_dump_traceback_later()
+    hang.over()
 
 
 def any_rank(value: bool) -> bool:
@@ -114,19 +119,34 @@ def any_rank(value: bool) -> bool:
     return bool(flag.item())
 
 
-def _wait(ranks: Sequence[subprocess.Popen]) -> int:
+def _wait(ranks: Sequence[subprocess.Popen], leads: bool) -> int:
+    """The code of the whole; `leads`: the first of `ranks` is rank 0."""
     failed, deadline = 0, None
     while None in [one.poll() for one in ranks]:  # each is asked: a dead one behind a live one must be seen
-        codes = [one.returncode for one in ranks if one.returncode]
-        if codes and deadline is None:
-            failed, deadline = codes[0], time.monotonic() + GRACE_SECONDS
+        failed = failed or next((one.returncode for one in ranks if one.returncode), 0)
+        if deadline is None and (failed or (leads and ranks[0].returncode == 0)):
+            deadline = time.monotonic() + GRACE_SECONDS
         if deadline is not None and time.monotonic() > deadline:
-            for one in ranks:
-                if one.poll() is None:
-                    one.kill()
+            _end(ranks)
         time.sleep(0.1)
+    if leads and ranks[0].returncode == 0:
+        return 0
     code = failed or next((one.returncode for one in ranks if one.returncode), 0)
     return 128 - code if code < 0 else code
+
+
+def _end(ranks: Sequence[subprocess.Popen]) -> None:
+    """Ends those that are still there; each says where its threads are."""
+    for place, one in enumerate(ranks):
+        if one.poll() is not None:
+            continue
+        print(f"Process {place + 1} of {len(ranks)} here does not end by itself, and is ended.", file=sys.stderr)
+        one.send_signal(signal.SIGABRT)
+        try:
+            one.wait(LAST_WORDS_SECONDS)
+        except subprocess.TimeoutExpired:
+            one.kill()
+            one.wait()
 
 
 @contextlib.contextmanager

@@ -92,6 +92,16 @@ def server_can_be_asked(config: TrainConfig | EvaluateConfig) -> str | None:
     return None
 
 
+def server_is_waited_for_within_a_step(config: TrainConfig) -> str | None:
+    waited, step = config.sampler.wait_s, config.hardware.step_timeout_s
+    if config.sampler.backend == "vllm_server" and step is not None and waited >= step:
+        return (
+            f"sampler.wait_s={waited:g}: a step that takes hardware.step_timeout_s={step:g} is taken to hang, so the "
+            "server would never be waited for so long; set one of them."
+        )
+    return None
+
+
 def engines_divide_the_processes(config: TrainConfig) -> str | None:
     if config.sampler.backend == "vllm" and config.hardware.processes % config.sampler.tensor_parallel:
         return (
@@ -107,6 +117,7 @@ FOR_TRAINING = [
     correction_sees_no_dropout,
     sleep_needs_a_gpu,
     engines_divide_the_processes,
+    server_is_waited_for_within_a_step,
     server_can_be_asked,
 ]
 FOR_EVALUATION = [sampler_keys_have_a_meaning, sleep_needs_a_gpu, server_can_be_asked, run_can_be_served]

@@ -20,7 +20,8 @@ SHORT = ["schedule.max_steps=4", "schedule.save_every=2", "benchmarks.problems=1
 
 
 ENVIRONMENT = dict(os.environ)
-"""As the tests were started: an engine that a test starts in this process leaves variables behind (LD_PRELOAD)."""
+"""What entry points are started with. An engine that a test starts in this process leaves variables in `os.environ`
+that no user has, such as LD_PRELOAD."""
 
 
 def environment() -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import ENVIRONMENT
 from tests.slurm.cluster import Cluster, missing
 
 
@@ -18,9 +19,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
         made.start()
-        os.environ |= made.environment
+        for one in (os.environ, ENVIRONMENT):
+            one.update(made.environment)
         yield made
     finally:
         for name in made.environment:
             os.environ.pop(name, None)
+            ENVIRONMENT.pop(name, None)
         made.stop()

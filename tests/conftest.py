@@ -1,5 +1,6 @@
 """Real runs for tests: the entry points as a user starts them, on the embedded model, with few steps."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,11 +52,34 @@ def finished(process: subprocess.Popen, timeout: float = 600) -> subprocess.Comp
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-            one.send_signal(signal.SIGABRT)
-        out, err = process.communicate()
-        pytest.fail(f"{process.args} did not end within {timeout:.0f} s:\n{out}\n{err}")
+        group = _speakers(process)
+        told = "".join(f"{one.pid} {one.status()} {' '.join(one.cmdline())}\n" for one in group)
+        for number in (signal.SIGABRT, signal.SIGKILL):
+            for one in group:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.send_signal(number)
+            time.sleep(5)
+        out, err = process.communicate(timeout=30)
+        pytest.fail(f"{process.args} did not end within {timeout:.0f} s; left were\n{told}{out}\n{err}")
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def said(process: subprocess.Popen) -> tuple[str, str]:
+    """The outputs of a process that is to end by itself now."""
+    done = finished(process, timeout=300)
+    return done.stdout, done.stderr
+
+
+def _speakers(process: subprocess.Popen) -> list[psutil.Process]:
+    """Who holds a pipe of the process open: itself and whom it started, children or orphans."""
+    pipes = {Path(f"/proc/self/fd/{stream.fileno()}").readlink() for stream in (process.stdout, process.stderr)}
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            held = {handle.readlink() for handle in Path(f"/proc/{one.pid}/fd").iterdir()}
+            if pipes & held and one.pid != os.getpid():
+                found.append(one)
+    return found
 
 
 def run(script: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:

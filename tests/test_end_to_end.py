@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis import runs
-from tests.conftest import SHORT, environment, interrupt_after, run, start
+from tests.conftest import SHORT, environment, interrupt_after, run, said, start
 
 TIMES = ("step_time", "seconds", "runtime", "per_second")
 
@@ -124,7 +124,7 @@ def test_a_run_that_is_stopped_ends_orderly_and_goes_on_exactly(sweep: Path, tmp
     arguments = ["lora.rank=8", f"paths.outputs={tmp_path}", *SHORT]
     process = start("train.py", *arguments)
     interrupt_after(process, lambda: bool(list(tmp_path.rglob("whole.json"))), number)
-    out, err = process.communicate(timeout=300)
+    out, err = said(process)
     assert process.returncode == 128 + number, out + err
     assert "Traceback" not in err
     assert "the same command goes on from there" in out

@@ -26,6 +26,8 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
         (["+nonsense=1"], "no key nonsense"),
         (["lora.rank=abc"], "'abc' of type 'str' could not be converted to Integer"),
         (["lora.rank=0"], "lora.rank=0 must be greater than 0"),
+        (["hardware.step_timeout_s=0"], "hardware.step_timeout_s=0.0 must be greater than 0"),
+        (["hardware.step_timeout_s=inf"], "hardware.step_timeout_s=inf must be finite"),
         (["lora.rank=-4"], "lora.rank=-4 must be greater than 0"),
         (["lora.dropout=1.5"], "lora.dropout=1.5 is a share"),
         (["algorithm=gropo"], "no algorithm=gropo: did you mean grpo"),

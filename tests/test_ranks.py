@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.conftest import SHORT, interrupt_after, run_again_while_asked, start
+from tests.conftest import SHORT, interrupt_after, run_again_while_asked, said, start
 from tests.test_end_to_end import logs, only_run, training_metrics
 
 TWO = ["hardware.processes=2", *SHORT, "schedule.max_steps=6", "benchmarks=none", "selection=last"]
@@ -47,7 +47,7 @@ def test_one_process_writes_and_both_train(whole: Path) -> None:
 def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: Path) -> None:
     process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
     interrupt_after(process, lambda: bool(list(tmp_path.rglob("whole.json"))))
-    out, err = process.communicate(timeout=300)
+    out, err = said(process)
     assert process.returncode == 128 + signal.SIGTERM, out + err
     assert "the same command goes on from there" in out
     done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
@@ -66,7 +66,7 @@ def test_a_killed_rank_ends_the_run_which_goes_on_exactly(whole: Path, tmp_path:
         return True
 
     interrupt_after(process, kill_rank_1, number=0)
-    out, err = process.communicate(timeout=300)
+    out, err = said(process)
     assert process.returncode not in (0, None), out + err
     done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,10 +83,10 @@ def test_a_rank_that_hangs_is_told_and_ended_and_the_run_goes_on_exactly(whole: 
         return True
 
     interrupt_after(process, stop_rank_1, number=0)
-    out, err = process.communicate(timeout=300)
+    out, err = said(process)
     assert process.returncode == 75, out + err
     assert re.search(r"Step \d has taken more than 20 s, and hangs .*set hardware.step_timeout_s", err)
-    assert "in all_gather" in err or "in all_reduce" in err, "rank 0 says where it waits"
+    assert "most recent call first" in err and "/trl/trainer/" in err, "rank 0 says where it waits"
     assert "Process 2 of 2 here does not end by itself" in err
     done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr

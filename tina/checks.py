@@ -4,6 +4,7 @@ They run at the gate, before anything is loaded, so they import nothing slow.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -131,6 +132,8 @@ def _ranges(config: TrainConfig | EvaluateConfig) -> Iterable[str]:
         value = value_of(config, name)
         if value is not None and not value > 0:
             yield f"{name}={value} must be greater than 0."
+        elif value == math.inf:
+            yield f"{name}={value} must be finite."
     for name in _asked(config, NOT_NEGATIVE):
         if not value_of(config, name) >= 0:
             yield f"{name}={value_of(config, name)} must not be negative."

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,11 @@ from tina.run import Run, tracked
 from tina.sampler.completion import PolicyEngine
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
+from tina.sampler.rules import engine_outlives_the_training
 from tina.sampler.seam import start_engine
 from tina.sampler.served import serving
 from tina.sampler.settings import EngineSettings, engine_settings, has_engine
-from tina.schema import TrainConfig, engine_context_tokens
+from tina.schema import Evaluate, TrainConfig, engine_context_tokens
 from tina.trainer import (
     Grade,
     drop_unscheduled,
@@ -68,7 +69,7 @@ def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 
     run = Run(config, values, identity.digest(values), identity.run_folder(values), phase)
     if told := summary.show_done(run.folder):
         return told
-    _can_run_here(config, 1 if phase == "evaluate" else config.hardware.processes)
+    _can_run_here(config, phase)
     if config.hardware.processes > 1 and not ranks.inside() and phase != "evaluate":
         return _run_in_ranks(run)
     console.quiet = not run.leads
@@ -87,12 +88,17 @@ def _run_in_ranks(run: Run) -> dict[str, Any]:
     return json.loads(run.summary_file.read_text()) if run.phase == "all" else {}
 
 
-def _can_run_here(config: TrainConfig, processes: int) -> None:
+def _can_run_here(config: TrainConfig, phase: str) -> None:
     """Raises UserError for what only the machine that trains can tell; the gate may run on a login node."""
+    processes = 1 if phase == "evaluate" else config.hardware.processes
     if config.hardware.device == "cuda" and not torch.cuda.is_available():
         raise UserError("hardware.device=cuda, but torch sees no GPU here: run where there is one, or hardware=cpu.")
     if config.sampler.backend == "vllm" and (problem := vllm_problem()):
         raise UserError(problem)
+    if phase == "all" and config.evaluate.after_train:  # asked for, and not had: then the gate has let this pass
+        config = replace(config, evaluate=Evaluate())
+        if problem := engine_outlives_the_training(config):
+            raise UserError(problem)
     gpus, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     if config.hardware.device == "cuda" and here > gpus:
         raise UserError(f"{here} processes are to run here, but torch sees {gpus} GPU: set hardware.processes.")
@@ -233,18 +239,15 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true", help="wait for another process that is at work on the run")
     given = parser.parse_args()
     with cli.errors_in_words():
-        try:
-            config = configs.to_typed(yaml.safe_load(Path(given.config).read_text()))
-            composed = identity.digest(asdict(config))
-            if given.digest not in (None, composed):
-                raise UserError(
-                    f"{given.config} was submitted as {given.digest} and is now {composed}: the configuration, a data "
-                    "file or a model file was changed in between; submit the sweep again."
-                )
-            run_experiment(config, given.phase, PATIENCE_S if given.patient else 0)
-        finally:  # of several processes all end, or none is done
-            hang.allow(ranks.LEAVE_SECONDS, "Ending this process")
+        config = configs.to_typed(yaml.safe_load(Path(given.config).read_text()))
+        composed = identity.digest(asdict(config))
+        if given.digest not in (None, composed):
+            raise UserError(
+                f"{given.config} was submitted as {given.digest} and is now {composed}: the configuration, a data file "
+                "or a model file was changed in between; submit the sweep again."
+            )
+        run_experiment(config, given.phase, PATIENCE_S if given.patient else 0)
 
 
 if __name__ == "__main__":
-    main()
+    hang.run_to_the_end(main)

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tina import identity, schema, study, summary, tracking
+from tina import hang, identity, schema, study, summary, tracking
 from tina.checkpoint import checkpoints
 from tina.errors import TRY_LATER, TryLater
 from tina.held import Held
 from tina.launch import ranks
 from tina.schema import TrainConfig
+
+CLOSE_SECONDS = 600
+"""What W&B is given to write its files."""
 
 
 @dataclass(frozen=True)
@@ -82,4 +85,7 @@ def tracked(run: Run, facts: dict[str, Any]) -> Iterator[Any]:
         exit_code = TRY_LATER
         raise
     finally:
-        recorder.finish(exit_code=exit_code)
+        # Online it may take any time to hand everything on; offline it is files of this machine.
+        limit = None if run.config.tracking.mode == "online" else CLOSE_SECONDS
+        with hang.within(limit, "Closing W&B's log", code=exit_code or TRY_LATER):
+            recorder.finish(exit_code=exit_code)

@@ -338,17 +338,20 @@ class OrderlyStop(TrainerCallback):
             signal.signal(number, handler)
 
 
+STEP_TIMEOUT = "hardware.step_timeout_s"
+
+
 class StepTimeout(TrainerCallback):
-    """Ends the process if a step, with what is saved after it, takes longer than `seconds`; None lets it."""
+    """Ends the process if a step, with what is saved after it, takes longer than `seconds`; None lets it.
+
+    Whoever starts the training ends the limit of its last step.
+    """
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
 
     def on_step_begin(self, args, state, control, **kwargs):
-        hang.allow(self.seconds, f"Step {state.global_step + 1}", "hardware.step_timeout_s")
-
-    def on_train_end(self, args, state, control, **kwargs):
-        hang.over()
+        hang.allow(self.seconds, f"Step {state.global_step + 1}", STEP_TIMEOUT)
 
 
 def build_trainer(

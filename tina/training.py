@@ -6,7 +6,7 @@ from typing import Any
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from tina import schema
+from tina import hang, schema
 from tina.cost import StepMeter
 from tina.data.problem import Problem
 from tina.data.prompts import build_messages, prompt_opens_think
@@ -19,6 +19,7 @@ from tina.sampler.completion import PolicyEngine
 from tina.sampler.settings import EngineSettings
 from tina.schema import TrainConfig
 from tina.trainer import (
+    STEP_TIMEOUT,
     Counters,
     Grade,
     OrderlyStop,
@@ -67,29 +68,34 @@ def train(
     if run.phase == "evaluate":
         raise UserError(f"{run.folder} is not trained to its end, so there is nothing to evaluate: train it first.")
     stop = OrderlyStop()
-    trainer = build_trainer(
-        config,
-        model,
-        tokenizer,
-        prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
-        reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt), counters),
-        run.checkpoint_folder,
-        [Progress("train", on_row), watch, stop, StepTimeout(config.hardware.step_timeout_s)],
-        settings,
-    )
-    if last:
-        console.print(f"Going on from {last.name}.")
-    if config.sampler.backend == "vllm_server":
-        trainer.vllm_generation.engine.stopped = lambda: stop.received is not None
-    try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except TryLater:
-        if not stop.asked():
-            raise
-    ranks.leave(engine_stays=config.sampler.backend == "vllm")
-    if stop.received is not None:
+    limit = config.hardware.step_timeout_s
+    with hang.within(limit, "Starting to train", STEP_TIMEOUT):
+        ranks.join(config.hardware.device == "cuda", limit)
+        trainer = build_trainer(
+            config,
+            model,
+            tokenizer,
+            prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
+            reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt), counters),
+            run.checkpoint_folder,
+            [Progress("train", on_row), watch, stop, StepTimeout(limit)],
+            settings,
+        )
+        if last:
+            console.print(f"Going on from {last.name}.")
+        if config.sampler.backend == "vllm_server":
+            trainer.vllm_generation.engine.stopped = lambda: stop.received is not None
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except TryLater:
+            if not stop.asked():
+                raise
+    code = 0 if stop.received is None else 128 + stop.received
+    if code:
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
-        raise SystemExit(128 + stop.received)
+    ranks.leave(engine_stays=config.sampler.backend == "vllm", code=code)
+    if code:
+        raise SystemExit(code)
     return history(run.last_checkpoint), trainer.vllm_generation.engine if settings else None
 
 

@@ -6,7 +6,9 @@ tell a run that saved and ended from one that failed.
 """
 
 import contextlib
+import math
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,16 +16,25 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from tina import hang
+from tina.errors import TRY_LATER
 from tina.guards import SIGNALS
 
 LEAVE_SECONDS = 120
 """What the ranks are given to leave one another after the last step."""
+ORDERLY = {TRY_LATER, *(128 + number for number in SIGNALS)}
+"""Exit codes of a rank that has saved and ended as it was asked to, or that has found the run to hang."""
 GRACE_SECONDS = 30
-"""What the other ranks are given to end once one of them has failed, for which they wait in vain, or the first of them
-has ended well, which has nothing left for them to do."""
+"""What the other ranks are given to end once one of them has failed, for which they wait in vain, or rank 0 has ended,
+which has nothing left for them to do."""
+ORDERLY_GRACE_SECONDS = 600
+"""What they are given after an orderly end: rank 0 may still have to hand its log on."""
+TORCH_SECONDS = 600
+"""How much longer torch waits for a rank than a step may take."""
+FOR_EVER = timedelta(days=30)
 LAST_WORDS_SECONDS = 10
 """What a rank is given to say where it hangs before it is killed."""
 
@@ -78,32 +89,53 @@ def run_ranks(
                 stdout=subprocess.DEVNULL if number else output,
                 stderr=output,
                 process_group=0,  # of its own: Ctrl-C reaches it once, from us, and not from the terminal as well
-                preexec_fn=_ignore_the_schedulers_signal,
+                preexec_fn=_be_a_rank,
             )
             ranks.append(process)
         return _wait(ranks, leads=place.node == 0)
 
 
-def _ignore_the_schedulers_signal() -> None:
-    """SLURM sends a job's warning to all its processes, and a process that does not know it would end at once."""
+def _be_a_rank() -> None:
+    """SLURM sends a job's warning to all its processes, and a process that does not know it would end at once.
+
+    One that is ended because it hangs says where; its whole memory is not written to the disk.
+    """
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def leave(engine_stays: bool) -> None:
-    """Waits until every rank is here; what follows is done by one process alone.
+def join(on_gpu: bool, step_timeout_s: float | None) -> None:
+    """Meets the other ranks of this run, if there are any.
+
+    torch gives up on a rank that does not come after half an hour, with a traceback; a step may take longer, and one
+    that hangs is told by `tina.hang`. So torch is given more time.
+    """
+    if not inside():
+        return
+    from accelerate import PartialState
+
+    patience = FOR_EVER if step_timeout_s is None else timedelta(seconds=step_timeout_s + TORCH_SECONDS)
+    PartialState(cpu=not on_gpu, timeout=patience)
+
+
+def leave(engine_stays: bool, code: int) -> None:
+    """Waits until every rank is here; what follows is done by rank 0 alone, and the others end with `code`.
 
     The group is taken apart, unless a vLLM engine that was started in it is still to be used. Everything is saved by
-    then: a process that hangs in it (seen with gloo) says where and ends, and the same command goes on.
+    then: a process that hangs in it says where and ends, and the same command goes on.
     """
     if not inside():
         return
     import torch.distributed as dist
 
-    hang.allow(LEAVE_SECONDS, "Leaving the other processes")
-    dist.barrier()
-    if not engine_stays:
-        dist.destroy_process_group()
-    hang.over()
+    with hang.within(LEAVE_SECONDS, "Leaving the other processes"):
+        dist.barrier()
+        if rank() > 0:  # nothing depends on it any more
+            hang.allow(LEAVE_SECONDS, "Leaving the other processes", code=code)
+        if not engine_stays:
+            dist.destroy_process_group()
+    if rank() > 0:
+        raise SystemExit(code)
 
 
 def any_rank(value: bool) -> bool:
@@ -121,12 +153,15 @@ def any_rank(value: bool) -> bool:
 
 def _wait(ranks: Sequence[subprocess.Popen], leads: bool) -> int:
     """The code of the whole; `leads`: the first of `ranks` is rank 0."""
-    failed, deadline = 0, None
-    while None in [one.poll() for one in ranks]:  # each is asked: a dead one behind a live one must be seen
-        failed = failed or next((one.returncode for one in ranks if one.returncode), 0)
-        if deadline is None and (failed or (leads and ranks[0].returncode == 0)):
-            deadline = time.monotonic() + GRACE_SECONDS
-        if deadline is not None and time.monotonic() > deadline:
+    failed, deadline = 0, math.inf
+    while None in (codes := [one.poll() for one in ranks]):  # each is asked: a dead one behind a live one must be seen
+        ended = [code for code in codes if code]
+        failed = failed or next(iter(ended), 0)
+        if (leads and codes[0] is not None) or set(ended) - ORDERLY:
+            deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+        elif ended:
+            deadline = min(deadline, time.monotonic() + ORDERLY_GRACE_SECONDS)
+        if time.monotonic() > deadline:
             _end(ranks)
         time.sleep(0.1)
     if leads and ranks[0].returncode == 0:

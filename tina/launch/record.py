@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tina.errors import TRY_LATER
+
 JOBS = "jobs.jsonl"
 PROGRESS = "progress.json"
 
@@ -48,6 +50,14 @@ def submissions(folder: Path) -> list[Submission]:
         elif job in found:
             found[job] = replace(found[job], code=told["code"])
     return list(found.values())
+
+
+def in_vain(folder: Path, starts: int) -> bool:
+    """Did each of the last so many starts ask to be started again, at the same step?"""
+    ended = [line for line in _lines(folder) if line["event"] == "ended"][-starts:]
+    return len(ended) == starts and {(line["code"], line.get("done")) for line in ended} == {
+        (TRY_LATER, ended[-1].get("done"))
+    }
 
 
 def queue_seconds(folder: Path) -> float | None:

@@ -23,6 +23,9 @@ from tina.launch.ranks import Place, run_ranks
 FIRST_PORT, PORTS = 20_000, 20_000
 """Where the processes of a run on several nodes meet: a port that follows from the job's number."""
 
+MOST_IN_VAIN = 3
+"""A run that asks to be started again so often without a step in between is given up."""
+
 
 @dataclass
 class Arm:
@@ -50,12 +53,22 @@ class Arm:
         code = run_ranks(self.command, self.processes, self.threads, _place(environment), log)
         signal.signal(signal.SIGUSR2, queue_again)
         if leads:
-            record.add(self.folder, event="ended", job=environment.job_id, code=code)
+            done = (record.progress(self.folder) or {}).get("done", 0)
+            record.add(self.folder, event="ended", job=environment.job_id, code=code, done=done)
         if code == 0 or (asked and not leads):
             return
-        if leads and (asked or code == TRY_LATER or _makes_room()):
+        if leads and (asked or self._may_go_on(code) or _makes_room()):
             queue_again(signal.SIGUSR2, None)  # submitit's: it does not come back
         sys.exit(code)
+
+    def _may_go_on(self, code: int) -> bool:
+        """Does the run ask to be started again, and has that helped lately?"""
+        if code != TRY_LATER:
+            return False
+        if record.in_vain(self.folder, MOST_IN_VAIN):
+            print(f"Started {MOST_IN_VAIN} times without a step; not queued again.", flush=True)
+            return False
+        return True
 
     def checkpoint(self) -> DelayedSubmission:
         """What submitit queues again: the same, since the run's folder knows how far it is."""

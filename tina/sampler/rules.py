@@ -93,13 +93,28 @@ def server_can_be_asked(config: TrainConfig | EvaluateConfig) -> str | None:
 
 
 def server_is_waited_for_within_a_step(config: TrainConfig) -> str | None:
+    """A step may wait twice: to send the adapter, and to sample."""
     waited, step = config.sampler.wait_s, config.hardware.step_timeout_s
-    if config.sampler.backend == "vllm_server" and step is not None and waited >= step:
+    if config.sampler.backend == "vllm_server" and step is not None and 2 * waited >= step:
         return (
-            f"sampler.wait_s={waited:g}: a step that takes hardware.step_timeout_s={step:g} is taken to hang, so the "
-            "server would never be waited for so long; set one of them."
+            f"sampler.wait_s={waited:g}: a step may wait for the server twice, and one that takes "
+            f"hardware.step_timeout_s={step:g} is taken to hang; set one of them."
         )
     return None
+
+
+def engine_outlives_the_training(config: TrainConfig) -> str | None:
+    """An engine that ranks share ends with them, and rank 0 evaluates alone."""
+    sampler = config.sampler
+    if sampler.backend != "vllm" or sampler.tensor_parallel == 1 or not config.benchmarks.sets:
+        return None
+    if config.evaluate.after_train:
+        return None
+    return (
+        f"sampler.tensor_parallel={sampler.tensor_parallel}: an engine that several processes share ends with the "
+        "training, so the run cannot be evaluated on it; set benchmarks=none and evaluate it with evaluate.py, or take "
+        "sampler=vllm_server."
+    )
 
 
 def engines_divide_the_processes(config: TrainConfig) -> str | None:
@@ -118,6 +133,7 @@ FOR_TRAINING = [
     sleep_needs_a_gpu,
     engines_divide_the_processes,
     server_is_waited_for_within_a_step,
+    engine_outlives_the_training,
     server_can_be_asked,
 ]
 FOR_EVALUATION = [sampler_keys_have_a_meaning, sleep_needs_a_gpu, server_can_be_asked, run_can_be_served]

@@ -296,6 +296,17 @@ def test_an_arm_that_cannot_be_trained_fails_and_takes_no_other_with_it(cluster:
     assert "Traceback" not in failed
 
 
+def test_an_arm_that_asks_to_be_started_again_in_vain_is_given_up(cluster: Cluster, tmp_path: Path) -> None:
+    nobody = ["sampler=vllm_server", "sampler.url=http://127.0.0.1:9", "sampler.wait_s=1"]
+    done = run("train.py", "-m", "lora.rank=4", *nobody, *ON_SLURM, f"paths.outputs={tmp_path}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NOT DONE, FAILED (exit code 75)" in done.stdout and "does not answer" in done.stdout
+    (job,) = record.submissions(folder_of(tmp_path, 4))
+    assert "Started 3 times without a step; not queued again." in Path(job.log).read_text()
+    assert (job.starts, job.code) == (3, 75)
+    assert accounted(cluster, job.job) == ["REQUEUED", "REQUEUED", "FAILED"]
+
+
 def test_evaluations_wait_for_their_training(cluster: Cluster, tmp_path: Path) -> None:
     short = ["schedule.max_steps=2", "schedule.save_every=2", "benchmarks.problems=8"]
     arguments = ["-m", swept((4, 8)), *ON_SLURM, *short, "evaluate.after_train=true", f"paths.outputs={tmp_path}"]

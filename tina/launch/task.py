@@ -66,7 +66,7 @@ class Arm:
         if code != TRY_LATER:
             return False
         if record.in_vain(self.folder, MOST_IN_VAIN):
-            print(f"Started {MOST_IN_VAIN} times without a step; not queued again.", flush=True)
+            print(f"Started {MOST_IN_VAIN} times without a step; not queued again.", file=sys.stderr, flush=True)
             return False
         return True
 

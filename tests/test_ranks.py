@@ -50,47 +50,45 @@ def test_both_stop_after_the_same_step_and_go_on_exactly(whole: Path, tmp_path: 
     out, err = said(process)
     assert process.returncode == 128 + signal.SIGTERM, out + err
     assert "the same command goes on from there" in out
-    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Going on from checkpoint-" in done.stdout
-    assert training_metrics(tmp_path) == training_metrics(whole)
+    _goes_on_exactly(whole, tmp_path)
 
 
 def test_a_killed_rank_ends_the_run_which_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
-    process = start("train.py", *TWO, f"paths.outputs={tmp_path}")
-
-    def kill_rank_1() -> bool:
-        if not list(tmp_path.rglob("whole.json")):
-            return False
-        os.kill(_rank(process.pid, 1), signal.SIGKILL)
-        return True
-
-    interrupt_after(process, kill_rank_1, number=0)
-    out, err = said(process)
-    assert process.returncode not in (0, None), out + err
-    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert training_metrics(tmp_path) == training_metrics(whole)
+    code, told = _struck(tmp_path, signal.SIGKILL)
+    assert code not in (0, None), told
+    _goes_on_exactly(whole, tmp_path)
 
 
 def test_a_rank_that_hangs_is_told_and_ended_and_the_run_goes_on_exactly(whole: Path, tmp_path: Path) -> None:
-    process = start("train.py", *TWO, "hardware.step_timeout_s=20", f"paths.outputs={tmp_path}")
+    code, told = _struck(tmp_path, signal.SIGSTOP, "hardware.step_timeout_s=20")
+    assert code == 75, told
+    assert re.search(r"Step \d has taken more than 20 s, and hangs .*set hardware.step_timeout_s", told)
+    assert "most recent call first" in told and "/trl/trainer/" in told, "rank 0 says where it waits"
+    assert "Process 2 of 2 here does not end by itself" in told
+    _goes_on_exactly(whole, tmp_path)
 
-    def stop_rank_1() -> bool:
-        if not list(tmp_path.rglob("whole.json")):
+
+def _struck(outputs: Path, number: signal.Signals, *arguments: str) -> tuple[int, str]:
+    """A run whose rank 1 gets the signal once there is a checkpoint: its exit code, and what it said."""
+    process = start("train.py", *TWO, *arguments, f"paths.outputs={outputs}")
+
+    def strike() -> bool:
+        if not list(outputs.rglob("whole.json")):
             return False
-        os.kill(_rank(process.pid, 1), signal.SIGSTOP)
+        os.kill(_rank(process.pid, 1), number)
         return True
 
-    interrupt_after(process, stop_rank_1, number=0)
+    interrupt_after(process, strike, number=0)
     out, err = said(process)
-    assert process.returncode == 75, out + err
-    assert re.search(r"Step \d has taken more than 20 s, and hangs .*set hardware.step_timeout_s", err)
-    assert "most recent call first" in err and "/trl/trainer/" in err, "rank 0 says where it waits"
-    assert "Process 2 of 2 here does not end by itself" in err
-    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={tmp_path}")
+    return process.returncode, out + err
+
+
+def _goes_on_exactly(whole: Path, outputs: Path) -> None:
+    """The same command goes on from a checkpoint to what an undisturbed run gives."""
+    done = run_again_while_asked("train.py", *TWO, f"paths.outputs={outputs}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert training_metrics(tmp_path) == training_metrics(whole)
+    assert "Going on from checkpoint-" in done.stdout
+    assert training_metrics(outputs) == training_metrics(whole)
 
 
 def _rank(parent: int, rank: int) -> int:

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,10 @@ from tina.run import Run, tracked
 from tina.sampler.completion import PolicyEngine
 from tina.sampler.generate import generate
 from tina.sampler.installed import vllm_problem
-from tina.sampler.rules import engine_outlives_the_training
 from tina.sampler.seam import start_engine
 from tina.sampler.served import serving
 from tina.sampler.settings import EngineSettings, engine_settings, has_engine
-from tina.schema import Evaluate, TrainConfig, engine_context_tokens
+from tina.schema import TrainConfig, engine_context_tokens
 from tina.trainer import (
     Grade,
     drop_unscheduled,
@@ -69,7 +68,7 @@ def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 
     run = Run(config, values, identity.digest(values), identity.run_folder(values), phase)
     if told := summary.show_done(run.folder):
         return told
-    _can_run_here(config, phase)
+    _can_run_here(config, 1 if phase == "evaluate" else config.hardware.processes)
     if config.hardware.processes > 1 and not ranks.inside() and phase != "evaluate":
         return _run_in_ranks(run)
     console.quiet = not run.leads
@@ -88,17 +87,12 @@ def _run_in_ranks(run: Run) -> dict[str, Any]:
     return json.loads(run.summary_file.read_text()) if run.phase == "all" else {}
 
 
-def _can_run_here(config: TrainConfig, phase: str) -> None:
+def _can_run_here(config: TrainConfig, processes: int) -> None:
     """Raises UserError for what only the machine that trains can tell; the gate may run on a login node."""
-    processes = 1 if phase == "evaluate" else config.hardware.processes
     if config.hardware.device == "cuda" and not torch.cuda.is_available():
         raise UserError("hardware.device=cuda, but torch sees no GPU here: run where there is one, or hardware=cpu.")
     if config.sampler.backend == "vllm" and (problem := vllm_problem()):
         raise UserError(problem)
-    if phase == "all" and config.evaluate.after_train:  # asked for, and not had: then the gate has let this pass
-        config = replace(config, evaluate=Evaluate())
-        if problem := engine_outlives_the_training(config):
-            raise UserError(problem)
     gpus, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     if config.hardware.device == "cuda" and here > gpus:
         raise UserError(f"{here} processes are to run here, but torch sees {gpus} GPU: set hardware.processes.")

@@ -1,6 +1,7 @@
 """The training of a run: from its last whole checkpoint, or from the start, to its end, planned or earlier."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
@@ -25,6 +26,7 @@ from tina.trainer import (
     OrderlyStop,
     Progress,
     StepTimeout,
+    StretchedTrainer,
     build_trainer,
     prompt_dataset,
     reward_functions,
@@ -48,14 +50,6 @@ def train(
     Raises SystemExit with 128 + the signal's number if one asked for the end; a checkpoint is saved before.
     """
     config, log_row = run.config, _row_log(run.config, log)
-
-    def on_row(row: Row) -> None:
-        log_row(row)
-        run.held.use(row["step_time"])
-        if run.leads:
-            total = config.schedule.max_steps
-            record.write_progress(run.folder, done=row["step"], total=total, seconds=row["step_time"])
-
     last = run.last_checkpoint
     past = history(last) if last else []
     watch = TransitionWatch(config, lambda step, found: log(found | {"train/global_step": step}))
@@ -78,18 +72,12 @@ def train(
             prompt_dataset(problems, lambda question: build_messages(question, config.prompt)),
             reward_functions(config, grade, tokenizer, prompt_opens_think(tokenizer, config.prompt), counters),
             run.checkpoint_folder,
-            [Progress("train", on_row), watch, stop, StepTimeout(limit)],
+            [Progress("train", _row_seen(run, log_row)), watch, stop, StepTimeout(limit)],
             settings,
         )
-        if last:
-            console.print(f"Going on from {last.name}.")
         if config.sampler.backend == "vllm_server":
             trainer.vllm_generation.engine.stopped = lambda: stop.received is not None
-        try:
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
-        except TryLater:
-            if not stop.asked():
-                raise
+        _train_from(last, trainer, stop)
     code = 0 if stop.received is None else 128 + stop.received
     if code:
         console.print(f"Stopped at step {trainer.state.global_step}; the same command goes on from there.")
@@ -97,6 +85,30 @@ def train(
     if code:
         raise SystemExit(code)
     return history(run.last_checkpoint), trainer.vllm_generation.engine if settings else None
+
+
+def _train_from(last: Path | None, trainer: StretchedTrainer, stop: OrderlyStop) -> None:
+    """Raises TryLater if the sampler's server stays away, unless the run is asked to end."""
+    if last:
+        console.print(f"Going on from {last.name}.")
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except TryLater:
+        if not stop.asked():
+            raise
+
+
+def _row_seen(run: Run, log_row: Callable[[Row], None]) -> Callable[[Row], None]:
+    """What is done with the row of a step that was trained now."""
+
+    def on_row(row: Row) -> None:
+        log_row(row)
+        run.held.use(row["step_time"])
+        if run.leads:
+            total = run.config.schedule.max_steps
+            record.write_progress(run.folder, done=row["step"], total=total, seconds=row["step_time"])
+
+    return on_row
 
 
 def _row_log(config: TrainConfig, log: Any) -> Callable[[Row], None]:

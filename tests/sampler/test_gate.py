@@ -59,7 +59,6 @@ def test_what_cannot_work_is_refused_with_the_way_out(overrides: list[str], word
         ["sampler=vllm", "lora=rslora"],
         ["sampler=vllm_server", "sampler.tensor_parallel=2", "sampler.url=http://node7:8000"],
         ["sampler=vllm", "sampler.tensor_parallel=2", "hardware.processes=2", "benchmarks=none", "selection=last"],
-        ["sampler=vllm", "sampler.tensor_parallel=2", "hardware.processes=2", "evaluate.after_train=true"],
         ["sampler=vllm_server", "sampler.wait_s=7200", "hardware.step_timeout_s=null"],
         ["sampler=vllm_merged", "lora=dora"],
         ["sampler=vllm", "sampler.sync=merged", "lora=full"],

@@ -52,12 +52,12 @@ def submissions(folder: Path) -> list[Submission]:
     return list(found.values())
 
 
-def in_vain(folder: Path, starts: int) -> bool:
-    """Did each of the last so many starts ask to be started again, at the same step?"""
-    ended = [line for line in _lines(folder) if line["event"] == "ended"][-starts:]
-    return len(ended) == starts and {(line["code"], line.get("done")) for line in ended} == {
-        (TRY_LATER, ended[-1].get("done"))
-    }
+def in_vain(folder: Path, job: str, starts: int) -> bool:
+    """Did each of a job's last so many starts ask to be started again, at the same step?"""
+    ended = [line for line in _lines(folder) if line["job"] == job and line["event"] == "ended"][-starts:]
+    return len(ended) == starts and all(
+        line["code"] == TRY_LATER and line["done"] == ended[-1]["done"] for line in ended
+    )
 
 
 def queue_seconds(folder: Path) -> float | None:

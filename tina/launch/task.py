@@ -57,15 +57,15 @@ class Arm:
             record.add(self.folder, event="ended", job=environment.job_id, code=code, done=done)
         if code == 0 or (asked and not leads):
             return
-        if leads and (asked or self._may_go_on(code) or _makes_room()):
+        if leads and (asked or self._may_go_on(environment.job_id, code) or _makes_room()):
             queue_again(signal.SIGUSR2, None)  # submitit's: it does not come back
         sys.exit(code)
 
-    def _may_go_on(self, code: int) -> bool:
+    def _may_go_on(self, job: str, code: int) -> bool:
         """Does the run ask to be started again, and has that helped lately?"""
         if code != TRY_LATER:
             return False
-        if record.in_vain(self.folder, MOST_IN_VAIN):
+        if record.in_vain(self.folder, job, MOST_IN_VAIN):
             print(f"Started {MOST_IN_VAIN} times without a step; not queued again.", file=sys.stderr, flush=True)
             return False
         return True

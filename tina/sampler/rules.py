@@ -108,8 +108,6 @@ def engine_outlives_the_training(config: TrainConfig) -> str | None:
     sampler = config.sampler
     if sampler.backend != "vllm" or sampler.tensor_parallel == 1 or not config.benchmarks.sets:
         return None
-    if config.evaluate.after_train:
-        return None
     return (
         f"sampler.tensor_parallel={sampler.tensor_parallel}: an engine that several processes share ends with the "
         "training, so the run cannot be evaluated on it; set benchmarks=none and evaluate it with evaluate.py, or take "

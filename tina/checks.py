@@ -67,6 +67,7 @@ POSITIVE = (
     "grading.max_chars",
     "model.max_context_tokens",
 )
+AT_MOST_ONE = ("rollout.top_p", "benchmarks.top_p", "sampler.gpu_memory_utilization")
 SHARES = ("schedule.warmup_ratio", "schedule.min_lr_rate", "lora.dropout")
 NOT_NEGATIVE = (
     *("algorithm.beta", "benchmarks.temperature", "seed", "hardware.usd_per_hour", "schedule.weight_decay"),
@@ -137,9 +138,9 @@ def _ranges(config: TrainConfig | EvaluateConfig) -> Iterable[str]:
     for name in _asked(config, NOT_NEGATIVE):
         if not value_of(config, name) >= 0:
             yield f"{name}={value_of(config, name)} must not be negative."
-    for name in _asked(config, ("rollout.top_p", "benchmarks.top_p")):
+    for name in _asked(config, AT_MOST_ONE):
         if value_of(config, name) > 1:
-            yield f"{name}={value_of(config, name)} is a probability: it must be at most 1."
+            yield f"{name}={value_of(config, name)} must be at most 1."
     for name in _asked(config, SHARES):
         if not 0 <= value_of(config, name) < 1:
             yield f"{name}={value_of(config, name)} is a share: it must lie in [0, 1)."

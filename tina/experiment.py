@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import functools
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
 from tina.data.problem import Problem
+from tina.device import check_device, check_training_devices, own_device
 from tina.errors import UserError
 from tina.evaluation import runner
 from tina.evaluation.benchmarks import load_benchmarks
@@ -68,7 +68,7 @@ def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 
     run = Run(config, values, identity.digest(values), identity.run_folder(values), phase)
     if told := summary.show_done(run.folder):
         return told
-    _can_run_here(config, 1 if phase == "evaluate" else config.hardware.processes)
+    _can_run_here(config, phase)
     if config.hardware.processes > 1 and not ranks.inside() and phase != "evaluate":
         return _run_in_ranks(run)
     console.quiet = not run.leads
@@ -87,21 +87,21 @@ def _run_in_ranks(run: Run) -> dict[str, Any]:
     return json.loads(run.summary_file.read_text()) if run.phase == "all" else {}
 
 
-def _can_run_here(config: TrainConfig, processes: int) -> None:
+def _can_run_here(config: TrainConfig, phase: str) -> None:
     """Raises UserError for what only the machine that trains can tell; the gate may run on a login node."""
-    if config.hardware.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("hardware.device=cuda, but torch sees no GPU here: run where there is one, or hardware=cpu.")
+    if phase == "evaluate":
+        check_device(config.hardware)
+    else:
+        check_training_devices(config.hardware)
     if config.sampler.backend == "vllm" and (problem := vllm_problem()):
         raise UserError(problem)
-    gpus, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", processes))
-    if config.hardware.device == "cuda" and here > gpus:
-        raise UserError(f"{here} processes are to run here, but torch sees {gpus} GPU: set hardware.processes.")
 
 
 def _run(run: Run, grader: Grader) -> dict[str, Any]:
     config = run.config
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    device = own_device(config.hardware.device)
     if config.hardware.threads:
         torch.set_num_threads(config.hardware.threads)
     if run.leads:
@@ -111,7 +111,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     loaded = load_problems(config.dataset)
     problems, too_long = fit_prompts(loaded.problems, config.prompt, tokenizer, config.length.max_prompt_tokens)
     counts = loaded.counts | {"too_long": too_long, "prompts": len(problems)} | _contamination(config, problems)
-    base = policy.load_base(config.model, config.hardware.device)
+    base = policy.load_base(config.model, device)
     model = policy.trainable_policy(base, config.lora, config.seed)
     trainable, total = policy.parameter_counts(model)
     console.print(

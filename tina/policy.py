@@ -46,7 +46,7 @@ def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_base(model: Model, device: str) -> PreTrainedModel:
+def load_base(model: Model, device: str | torch.device) -> PreTrainedModel:
     """The base model in the configured dtype on the device. Raises UserError if it cannot be had from here."""
     try:
         base = AutoModelForCausalLM.from_pretrained(
@@ -121,7 +121,7 @@ def at_checkpoint(
     """
     if not isinstance(model, PeftModel):
         source = base if checkpoint is None else dataclasses.replace(base, path=str(checkpoint), revision=None)
-        yield load_base(source, str(model.device))
+        yield load_base(source, model.device)
     elif checkpoint is None:
         with model.disable_adapter():
             yield model

@@ -53,7 +53,7 @@ def test_the_documented_commands_pass(run: Path) -> None:
         (["model=tiny", "benchmarks.sets=[aime24]", "benchmarks.paths.aime24=./nowhere.jsonl"], "no data file nowhere"),
         (["model=tiny", "benchmarks=paper"], "benchmarks.max_new_tokens=32768 leaves no room for a prompt"),
         (["model=qwen2_5_math_1_5b", "benchmarks=paper"], "max_new_tokens=32768 leaves no room"),
-        (["model=tiny", "benchmarks.top_p=1.2"], "benchmarks.top_p=1.2 is a probability"),
+        (["model=tiny", "benchmarks.top_p=1.2"], "benchmarks.top_p=1.2 must be at most 1"),
         (["model=tiny", "benchmarks.samples=0"], "benchmarks.samples=0 must be greater than 0"),
         (["model=tiny", "benchmarks.prompt=mine"], "benchmarks.prompt=mine is not known"),
         (["model=tiny", "benchmarks.smaples=2"], "no key benchmarks.smaples: did you mean benchmarks.samples"),

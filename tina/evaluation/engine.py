@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from tina import policy
+from tina.device import check_device, own_device
 from tina.errors import UserError
 from tina.evaluation.run_folder import RunFolder
 from tina.evaluation.runner import Sample
@@ -26,11 +27,10 @@ def load_engine(model: Model, hardware: Hardware, run: RunFolder | None) -> Peft
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    if hardware.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"hardware={hardware.name} needs a GPU, and there is none here: take hardware=cpu.")
+    check_device(hardware)
     if hardware.threads:
         torch.set_num_threads(hardware.threads)
-    base = policy.load_base(model, hardware.device)
+    base = policy.load_base(model, own_device(hardware.device))
     if run is None:
         return base
     return policy.trainable_policy(base, run.config.lora, run.config.seed)

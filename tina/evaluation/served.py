@@ -28,12 +28,12 @@ def start_engine(config: EvaluateConfig, evaluator: Evaluator, run: RunFolder | 
         raise UserError(problem)
     import torch
 
+    from tina.device import check_device
     from tina.sampler import seam
     from tina.sampler.settings import engine_settings
 
     transformers_logging.set_verbosity_error()
-    if config.hardware.device == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"hardware={config.hardware.name} needs a GPU, and there is none here: take hardware=cpu.")
+    check_device(config.hardware)
     if config.hardware.threads:
         torch.set_num_threads(config.hardware.threads)
     return seam.start_engine(

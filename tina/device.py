@@ -20,8 +20,9 @@ def check_device(hardware: Hardware) -> None:
 def check_training_devices(hardware: Hardware) -> None:
     """Raises UserError unless every process that trains on this machine has exactly one GPU.
 
-    transformers' Trainer spreads the batch of a single process over all GPUs that it sees (torch.nn.DataParallel), which
-    is neither what the configuration says nor what TRL supports. Asks the driver only: no CUDA context is created.
+    transformers' Trainer spreads the batch of a single process over all GPUs that it sees (torch.nn.DataParallel),
+    which is neither what the configuration says nor what TRL supports. Only the driver is asked: no CUDA context is
+    created.
     """
     check_device(hardware)
     if hardware.device != "cuda":
@@ -34,8 +35,8 @@ def check_training_devices(hardware: Hardware) -> None:
         )
     if processes == 1 < gpus:
         raise UserError(
-            f"One process trains here (hardware.processes=1), and torch sees {gpus} GPUs: set CUDA_VISIBLE_DEVICES=0 to "
-            f"train on the first one, or hardware.processes={gpus} to train on all."
+            f"One process trains here (hardware.processes=1), and torch sees {gpus} GPUs: set CUDA_VISIBLE_DEVICES=0 "
+            f"to train on the first one, or hardware.processes={gpus} to train on all."
         )
 
 

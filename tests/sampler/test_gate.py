@@ -32,7 +32,10 @@ def told(*overrides: str) -> str:
         (["sampler=vllm_server", "sampler.wait_s=1800"], "hardware.step_timeout_s=3600"),
         (["sampler=vllm", "sampler.url=http://node7:8000"], "is a setting of sampler=vllm_server"),
         (["sampler.adapters=2"], "sampler.adapters=2 is a setting of vLLM"),
-        (["sampler=vllm", "sampler.gpu_memory_utilization=40"], "sampler.gpu_memory_utilization=40.0 must be at most 1"),
+        (
+            ["sampler=vllm", "sampler.gpu_memory_utilization=40"],
+            "sampler.gpu_memory_utilization=40.0 must be at most 1",
+        ),
         (["sampler=vllm", "sampler.gpu_memory_utilization=0"], "sampler.gpu_memory_utilization=0.0 must be greater"),
         (["sampler=vllm", "sampler.sleep=true"], "sampler.sleep gives a GPU's memory back"),
         (

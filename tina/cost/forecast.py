@@ -35,6 +35,7 @@ GPUS = {
     "l40s": Gpu(362e12, 864e9),
     "a100": Gpu(312e12, 2039e9),  # SXM, 80 GB
     "h100": Gpu(989e12, 3350e9),  # SXM
+    "h200": Gpu(989e12, 4800e9),
 }
 
 
@@ -66,21 +67,30 @@ def expected_lengths(config: TrainConfig) -> Lengths:
     return Lengths(min(PROMPT_TOKENS, length.max_prompt_tokens), mean, longest)
 
 
-def step_seconds(config: TrainConfig, shape: Shape, gpu: Gpu, lengths: Lengths, engines: int) -> float:
-    """Seconds of a step at the data sheet's speed, sampled by `engines` GPUs that share the completions."""
-    n, size = config.batch.completions_per_step, BYTES[config.model.dtype]
+def sampling_seconds(config: TrainConfig, shape: Shape, gpu: Gpu, lengths: Lengths, engines: int) -> float:
+    """Seconds at the data sheet's speed in which `engines` GPUs that share a step's completions sample them."""
+    size = BYTES[config.model.dtype]
     kv_bytes = 2 * shape.layers * shape.kv_heads * shape.head_dim * size
     weights = base_weights(shape) * size
-    sequences = n / engines
+    sequences = config.batch.completions_per_step / engines
     # Each token of a completion reads what stands before it; the completions are read together, the weights once.
     read = lengths.longest * weights + kv_bytes * sequences * lengths.completion * (
         lengths.prompt + lengths.completion / 2
     )
     computed = generation_flops(shape, None, sequences, lengths.prompt, lengths.completion)
+    return max(read / gpu.bandwidth, computed / gpu.flops)
+
+
+def training_seconds(config: TrainConfig, shape: Shape, gpu: Gpu, lengths: Lengths) -> float:
+    """Seconds of a step's log-probs, forward and backward at the data sheet's speed, over all processes."""
     training = step_flops(config, shape, lengths, padded=False)
-    trained = training.total - training.generation
-    sampling = max(read / gpu.bandwidth, computed / gpu.flops) / config.algorithm.num_iterations
-    return sampling + trained / gpu.flops / config.hardware.processes
+    return (training.total - training.generation) / gpu.flops / config.hardware.processes
+
+
+def step_seconds(config: TrainConfig, shape: Shape, gpu: Gpu, lengths: Lengths, engines: int) -> float:
+    """Seconds of an optimizer step at the data sheet's speed: sampling, then training."""
+    sampling = sampling_seconds(config, shape, gpu, lengths, engines) / config.algorithm.num_iterations
+    return sampling + training_seconds(config, shape, gpu, lengths)
 
 
 def forecast(config: TrainConfig, engines: int | None = None) -> Forecast | Unknown:

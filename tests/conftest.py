@@ -25,6 +25,10 @@ ENVIRONMENT = dict(os.environ)
 that no user has, such as LD_PRELOAD."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--resume-cases", type=int, default=10, help="random runs that are stopped and go on (default 10)")
+
+
 def environment() -> dict[str, str]:
     return ENVIRONMENT | {"PYTHONFAULTHANDLER": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "160"}
 

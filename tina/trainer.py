@@ -26,6 +26,7 @@ from tina.grading import Grade as Verdict
 from tina.guards import SIGNALS
 from tina.history import Row, is_step
 from tina.launch.ranks import any_rank
+from tina.order import ResumableSampler
 from tina.progress import Bar, metrics_line
 from tina.rewards import RewardBatch, get_reward
 from tina.sampler import fidelity
@@ -189,6 +190,19 @@ class StretchedTrainer(GRPOTrainer):
         with generating_with(engine):
             super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> ResumableSampler:
+        """TRL's, with an order of prompts that a run finds again when it resumes."""
+        return ResumableSampler(
+            self.train_dataset if dataset is None else dataset,
+            mini_repeat_count=self.num_generations,
+            batch_size=self.args.generation_batch_size // self.num_generations,
+            repeat_count=self.num_iterations * self.args.steps_per_generation,
+            shuffle=self.shuffle_dataset,
+            seed=self.args.seed,
+            updates_a_batch=self.num_iterations,
+            updates_done=lambda: self.state.global_step,
+        )
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None

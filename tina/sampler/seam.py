@@ -45,7 +45,9 @@ NAMES = {
         "VLLMGeneration",
         "GRPOTrainer._generate_and_score_completions",
         "GRPOTrainer._get_per_token_logps_and_entropies",
+        "GRPOTrainer._get_train_sampler",
     ),
+    "trl.trainer.utils": ("RepeatSampler",),
     "trl.generation.vllm_generation": (
         "VLLMGeneration._init_vllm",
         "VLLMGeneration.sync_weights",

@@ -50,8 +50,8 @@ def real_completions() -> tuple[list[str], list[str]]:
 
 
 def seven_rewards(completions: list[str], grades_for: Callable[[str], list[Grade]]) -> dict[str, list[float | None]]:
-    """The rewards of conf/reward/seven.yaml; `grades_for` says which verdicts a reward is given."""
-    terms = yaml.safe_load((ROOT / "conf" / "reward" / "seven.yaml").read_text())["rewards"]
+    """The rewards of conf/reward/seven_as_released.yaml; `grades_for` says which verdicts a reward is given."""
+    terms = yaml.safe_load((ROOT / "conf" / "reward" / "seven_as_released.yaml").read_text())["rewards"]
     none = [Grade("wrong", None, "")] * len(completions)
     rewards = {}
     for name, term in terms.items():

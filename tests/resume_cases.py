@@ -1,9 +1,11 @@
-"""Runs that are stopped anywhere and go on, against the same runs undisturbed: python -m tests.resume_cases [--cases 40]
+"""Runs that are stopped anywhere and go on, against the same runs undisturbed.
+
+    python -m tests.resume_cases [--cases 40] [--seed 0] [--only 13]
 
 Each case draws its own settings and a point to stop at: the number of a micro-batch, in which the process is sent
-SIGTERM or SIGKILL. What both runs logged at each step, the prompts that they drew, their adapters and what they were
-evaluated to have to be equal to the digit. All processes are forked from this one, which has imported torch once. Prints
-a JSON object a case; the exit code is 1 if one differs.
+SIGTERM or SIGKILL. What both runs logged at each step, the prompts that they drew, their adapters and their evaluations
+have to be equal to the digit. All processes are forked from this one, which has imported torch once. Prints a JSON
+object for each case; the exit code is 1 if one differs.
 """
 
 import argparse
@@ -141,7 +143,11 @@ def _child(case: Case, outputs: Path, stop: tuple[int, str] | None, rank: int, p
     try:
         if case.processes > 1:
             os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(case.processes)}
-            os.environ |= {"LOCAL_WORLD_SIZE": str(case.processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            os.environ |= {
+                "LOCAL_WORLD_SIZE": str(case.processes),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            }
         torch.set_num_threads(1)
         _record_prompts(outputs, rank)
         if stop:
@@ -243,7 +249,8 @@ def compare(case: Case, folder: Path) -> str:
     if code := run(case, stopped, None):
         return f"continued it ended with {code}: {_log(stopped)}"
     expected, found = facts(whole), facts(stopped)
-    return "; ".join(f"{name}: {_first_difference(expected[name], found[name])}" for name in expected if expected[name] != found[name])
+    differing = [name for name in expected if expected[name] != found[name]]
+    return "; ".join(f"{name}: {_first_difference(expected[name], found[name])}" for name in differing)
 
 
 def _log(outputs: Path) -> str:

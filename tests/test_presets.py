@@ -90,7 +90,7 @@ def test_the_length_arms_can_hold_their_caps(tmp_path: Path) -> None:
 
 def test_the_cosine_reward_of_open_rs3_is_the_released_one() -> None:
     options = on_this_machine("open_rs3").reward.rewards["cosine"].options
-    assert options == {"unit": "characters", "max_length": 3584}
+    assert options == {"as_released": True, "max_length": 3584}
 
 
 def test_format_only_sees_no_correctness_and_as_released_does() -> None:

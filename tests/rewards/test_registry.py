@@ -30,11 +30,11 @@ def test_a_typo_gets_the_nearest_names() -> None:
 
 
 def test_an_option_that_a_reward_does_not_take_is_refused() -> None:
-    check_options("cosine", {"unit": "tokens", "max_length": 100})
+    check_options("cosine", {"as_released": True, "max_length": 100})
     with pytest.raises(UserError, match="'cosine' has no option 'max_len'; it takes max_length"):
         check_options("cosine", {"max_len": 100})
-    with pytest.raises(UserError, match="'accuracy' has no option 'unit'"):
-        check_options("accuracy", {"unit": "tokens"})
+    with pytest.raises(UserError, match="'accuracy' has no option 'as_released'"):
+        check_options("accuracy", {"as_released": True})
 
 
 def test_a_new_reward_is_one_function_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +70,16 @@ def test_the_papers_presets() -> None:
     assert weights["accuracy_length"] == {"accuracy": 2.0, "length": 1.0}
     assert weights["format_cosine"] == {"format": 1.0, "cosine": 2.0}
     assert weights["seven"] == dict.fromkeys(weights["seven"], 1.0) and sorted(weights["seven"]) == PAPER
-    as_released = preset(ROOT / "conf" / "reward" / "format_cosine.yaml")["rewards"]["cosine"]["options"]
-    assert as_released == {"unit": "characters", "max_length": 3584}
+    for name in ("accuracy_format", "accuracy_length", "format_cosine", "seven"):
+        assert weights[f"{name}_as_released"] == weights[name]
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_as_released_has_all_its_rewards_in_the_released_form_and_the_others_none(path: Path) -> None:
+    """Of accuracy that is the grading's mode; the repetition penalty has one form."""
+    for name, term in preset(path)["rewards"].items():
+        released = term.get("options", {}).get("as_released", False)
+        assert released == (path.stem.endswith("as_released") and name not in ("accuracy", "repetition_penalty"))
 
 
 def test_format_only_does_not_see_the_verdict_and_as_released_it_does() -> None:

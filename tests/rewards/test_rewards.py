@@ -88,22 +88,22 @@ def test_format_can_ask_for_the_opening_tag_too(completion: str, prompt_opens_th
 
 
 @pytest.mark.parametrize(
-    ("completion", "prompt_opens_think", "count_prompt", "reward"),
+    ("completion", "prompt_opens_think", "as_released", "reward"),
     [
-        (OPENED, False, True, 1.0),
-        (CLOSED_ONLY, False, True, 0.5),
-        ("<think>\nhm", False, True, 0.5),
-        ("<think> hm\n</think>\n5", False, True, 0.5),
-        (CLOSED_ONLY, True, True, 1.0),
-        (OPENED, True, True, 0.5),
-        (CLOSED_ONLY, True, False, 0.5),
-        (OPENED, True, False, 1.0),
-        ("5", False, True, 0.0),
+        (OPENED, False, False, 1.0),
+        (CLOSED_ONLY, False, False, 0.5),
+        ("<think>\nhm", False, False, 0.5),
+        ("<think> hm\n</think>\n5", False, False, 0.5),
+        (CLOSED_ONLY, True, False, 1.0),
+        (OPENED, True, False, 0.5),
+        (CLOSED_ONLY, True, True, 0.5),
+        (OPENED, True, True, 1.0),
+        ("5", False, False, 0.0),
     ],
 )
-def test_tag_count(completion: str, prompt_opens_think: bool, count_prompt: bool, reward: float) -> None:
+def test_tag_count(completion: str, prompt_opens_think: bool, as_released: bool, reward: float) -> None:
     given = batch(completion, prompt_opens_think=prompt_opens_think)
-    assert get_reward("tag_count")(given, count_prompt=count_prompt) == [reward]
+    assert get_reward("tag_count")(given, as_released=as_released) == [reward]
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_repetition_penalty_is_the_repeated_share_of_word_triples(completion: st
 
 def test_length_ranks_a_group_and_never_rewards_a_wrong_answer() -> None:
     given = batch(*of_length(10, 20, 30, 10), grades=[RIGHT, RIGHT, RIGHT, WRONG])
-    assert get_reward("length")(given, unit="characters") == [0.5, 0.0, -0.5, 0.0]
+    assert get_reward("length")(given, as_released=True) == [0.5, 0.0, -0.5, 0.0]
     all_wrong = batch(*of_length(10, 20, 30), grades=[WRONG] * 3)
-    assert get_reward("length")(all_wrong, unit="characters") == [0.0, 0.0, -0.5]
+    assert get_reward("length")(all_wrong, as_released=True) == [0.0, 0.0, -0.5]
 
 
 def test_length_compares_within_the_group_only_and_gives_nothing_where_all_are_equal() -> None:
     given = batch(*of_length(10, 20, 100, 100), group=2)
-    assert get_reward("length")(given, unit="characters") == [0.5, -0.5, 0.0, 0.0]
+    assert get_reward("length")(given, as_released=True) == [0.5, -0.5, 0.0, 0.0]
 
 
 def test_length_in_tokens_counts_up_to_the_cap() -> None:
@@ -157,7 +157,8 @@ def test_length_in_tokens_counts_up_to_the_cap() -> None:
 
 def test_length_skips_what_cannot_be_judged() -> None:
     given = batch(*of_length(10, 20), grades=[UNJUDGED, RIGHT])
-    assert get_reward("length")(given, unit="characters") == [None, -0.5]
+    assert get_reward("length")(given) == [None, -0.5]
+    assert get_reward("length")(given, as_released=True) == [0.5, -0.5]  # the released code takes it for correct
 
 
 def cosine(length: int, top: float, low: float, longest: int) -> float:
@@ -173,9 +174,9 @@ def test_cosine_goes_from_short_to_long_and_skips_what_cannot_be_judged() -> Non
 
 def test_cosine_as_released_counts_characters_and_is_periodic() -> None:
     given = batch(*of_length(0, 3584, 7168, 1000))
-    as_released = get_reward("cosine")(given, unit="characters", max_length=3584)
+    as_released = get_reward("cosine")(given, as_released=True, max_length=3584)
     assert as_released == pytest.approx([1.0, 0.5, 1.0, cosine(1000, 1.0, 0.5, 3584)])
-    assert get_reward("cosine")(given, unit="characters")[3] == 0.5  # max_length is 1000 there by default
+    assert get_reward("cosine")(given, as_released=True)[3] == 0.5  # max_length is 1000 there by default
 
 
 def test_cosine_in_tokens_is_clamped_at_its_limit() -> None:
@@ -183,9 +184,9 @@ def test_cosine_in_tokens_is_clamped_at_its_limit() -> None:
     assert get_reward("cosine")(given, max_length=100) == [pytest.approx(cosine(80, 1.0, 0.5, 100)), 0.5, 0.5]
 
 
-def test_a_unit_that_does_not_exist_is_refused_in_words() -> None:
-    with pytest.raises(UserError, match="'characters' or 'tokens', not 'words'"):
-        get_reward("cosine")(batch("a"), unit="words")
+def test_cosine_as_released_punishes_a_long_wrong_answer_more() -> None:
+    given = batch(*of_length(0, 500, 1000), "x", grades=[WRONG, WRONG, WRONG, UNJUDGED])
+    assert get_reward("cosine")(given, as_released=True) == [0.0, pytest.approx(-0.25), -0.5, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,17 @@
-"""The length of a completion, in the unit a length-dependent reward is asked to use."""
+"""The length of a completion as the length-dependent rewards measure it."""
 
-from typing import Literal
-
-from tina.errors import UserError
 from tina.rewards.registry import RewardBatch
 
-LengthUnit = Literal["characters", "tokens"]
 
-
-def completion_lengths(batch: RewardBatch, unit: LengthUnit) -> list[int]:
-    """Characters as the released code counts them, or tokens, at most `max_completion_tokens`. Shape [n]."""
-    if unit == "characters":
+def completion_lengths(batch: RewardBatch, as_released: bool) -> list[int]:
+    """Tokens, at most `max_completion_tokens`; or characters, as the released code counts them. Shape [n]."""
+    if as_released:
         return [len(completion) for completion in batch.completions]
-    if unit == "tokens":
-        return [min(tokens, batch.max_completion_tokens) for tokens in batch.completion_tokens]
-    raise UserError(f"A reward's length unit is 'characters' or 'tokens', not '{unit}'.")
+    return [min(tokens, batch.max_completion_tokens) for tokens in batch.completion_tokens]
+
+
+def counts_as_correct(verdict: str, as_released: bool) -> bool | None:
+    """None for a row that cannot be judged, since its gold does not parse; the released code takes it for correct."""
+    if verdict == "unjudged":
+        return True if as_released else None
+    return verdict == "correct"

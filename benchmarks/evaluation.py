@@ -28,7 +28,7 @@ from rich.table import Table
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
 from tina import policy
-from tina.data.prompts import build_messages, render
+from tina.data.prompts import render
 from tina.progress import console
 from tina.sampler.completion import Completion, Sampling
 from tina.sampler.generate import generate
@@ -146,7 +146,7 @@ def run_program(name: str, base: str, options: str, *paths: str) -> None:
     torch.set_num_threads(settings["threads"])
     tokenizer = policy.load_tokenizer(TINY)
     questions = [problem.question for problem in task.problems("test", settings["problems"], seed=0)]
-    prompts = [render(tokenizer, build_messages(question, Prompt(name="plain"))) for question in questions]
+    prompts = [render(tokenizer, question, Prompt(name="plain")) for question in questions]
 
     def sample(asked: torch.nn.Module) -> list[Completion]:
         return generate(asked, tokenizer, prompts, Sampling(0.6, 0.95, settings["tokens"]), seed=0)

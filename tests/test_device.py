@@ -59,7 +59,11 @@ def test_a_process_alone_takes_the_first_gpu(monkeypatch: pytest.MonkeyPatch) ->
     ("gpus", "processes", "words"),
     [
         (0, 1, "torch sees none here: run on a machine with one, or set hardware=cpu"),
-        (1, 2, "2 processes are to train on this machine, and torch sees 1 GPU: set hardware.processes=1"),
+        (
+            1,
+            2,
+            "but torch sees only 1 GPU: set hardware.processes to 1 per machine",
+        ),
         (2, 1, "set CUDA_VISIBLE_DEVICES=0 to train on the first one, or hardware.processes=2 to train on all"),
         (1, 1, None),
         (2, 2, None),
@@ -84,6 +88,8 @@ def test_of_several_nodes_only_the_processes_of_this_one_count(monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     check_training_devices(Hardware(name="l40s", device="cuda", processes=8))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # one rank a node, on nodes with two GPUs
+    check_training_devices(Hardware(name="l40s", device="cuda", processes=4))
 
 
 def test_an_evaluation_takes_one_of_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

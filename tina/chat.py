@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tina import policy
-from tina.data.prompts import build_messages, render
+from tina.data.prompts import render
 from tina.errors import UserError
 from tina.evaluation.engine import load_engine, switch
 from tina.evaluation.run_folder import RunFolder, open_run
@@ -37,7 +37,7 @@ def answers(
     tokenizer = policy.load_tokenizer(run.config.model)
     engine = functools.cache(lambda: load_engine(run.config.model, Hardware(name=device, device=device), run))
     for question in questions:
-        prompt = render(tokenizer, build_messages(question, run.config.prompt))
+        prompt = render(tokenizer, question, run.config.prompt)
         for step in steps:
             with switch(engine, tokenizer, run.config.model, run, step) as sample:
                 yield step, sample([prompt], sampling, seed)[0]

@@ -29,6 +29,7 @@ CHOICES = {
     "sampler.backend": ("transformers", "vllm", "vllm_server"),
     "sampler.sync": ("adapter", "merged"),
     "sampler.dtype": ("float32", "bfloat16", "float16"),
+    "dataset.filter": ("sound", "as_released"),
     "grading.mode": ("sound", "as_released"),
     "selection.rule": ("held_out", "last", "before_transition", "best_mean", "racing"),
     "selection.stop": ("never", "after_transition"),

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from tina import identity, schema
+from tina.data import prompts
 from tina.launch.settings import register as register_launchers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,10 +29,16 @@ def choices(folder: Path) -> list[str]:
 
 
 def typed(config: DictConfig, kind: type = schema.TrainConfig) -> Any:
-    """The composed configuration, without Hydra's own node, as the dataclasses that it was composed over."""
+    """The composed configuration, without Hydra's own node, as the dataclasses that it was composed over.
+
+    Raises UserError if a file that the configuration takes a text from cannot be read.
+    """
     values = {field.name: config[field.name] for field in fields(kind)}
     groups = {name: OmegaConf.to_object(value) for name, value in values.items() if OmegaConf.is_config(value)}
-    return kind(**(values | groups))
+    filled = values | groups
+    if filled.get("prompt") is not None:
+        filled["prompt"] = prompts.resolved(filled["prompt"], filled.get("model"))
+    return kind(**filled)
 
 
 def to_typed(values: Mapping[str, Any]) -> schema.TrainConfig:

@@ -27,13 +27,13 @@ def check_training_devices(hardware: Hardware) -> None:
     check_device(hardware)
     if hardware.device != "cuda":
         return
-    gpus, processes = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", hardware.processes))
-    if processes > gpus:
+    gpus, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", hardware.processes))
+    if here > gpus:
         raise UserError(
-            f"{processes} processes are to train on this machine, and torch sees {gpus} GPU{'s' * (gpus != 1)}: set "
-            f"hardware.processes={gpus}."
+            f"{here} processes are to train on this machine, but torch sees only {gpus} GPU{'s' * (gpus != 1)}: set "
+            f"hardware.processes to {gpus} per machine."
         )
-    if processes == 1 < gpus:
+    if hardware.processes == 1 < gpus:
         raise UserError(
             f"One process trains here (hardware.processes=1), and torch sees {gpus} GPUs: set CUDA_VISIBLE_DEVICES=0 "
             f"to train on the first one, or hardware.processes={gpus} to train on all."

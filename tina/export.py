@@ -19,7 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from tina import card, policy
-from tina.data.prompts import build_messages, render
+from tina.data.prompts import render
 from tina.errors import UserError
 from tina.evaluation.engine import check_adapter, load_engine
 from tina.evaluation.run_folder import RunFolder, open_run, select_steps
@@ -97,7 +97,7 @@ def _write_merged(run: RunFolder, checkpoint: Path, out: Path, dtype: str, devic
 
 def _texts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: RunFolder) -> list[str]:
     """A few prompts with the adapter's own greedy answers."""
-    prompts = [render(tokenizer, build_messages(question, run.config.prompt)) for question in QUESTIONS]
+    prompts = [render(tokenizer, question, run.config.prompt) for question in QUESTIONS]
     answers = generate(model, tokenizer, prompts, Sampling(0.0, 1.0, COMPARED_TOKENS), seed=0)
     return [prompt + answer.text for prompt, answer in zip(prompts, answers, strict=True)]
 

@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tina import checks, configs, identity
 from tina.configs import CONF, ROOT, SCHEMAS, typed
+from tina.errors import UserError
 from tina.launch.settings import CLUSTER, SlurmSettings
 from tina.schema import EvaluateConfig, TrainConfig
 
@@ -225,10 +226,11 @@ def _compose_arm(
     choices = list(swept.values())
     try:
         config = _composed(fixed, choices, config_name, cache)
-        unknown = _unknown_keys(config, SCHEMAS[config_name])
-        if unknown:
-            return None, unknown
+        if unusable := [*_unknown_keys(config, SCHEMAS[config_name]), *_missing(config)]:
+            return None, unusable
         composed = typed(config, SCHEMAS[config_name])
+    except UserError as error:
+        return None, [str(error)]
     except COMPOSE_ERRORS as error:
         _, problems = _composable([*fixed, *choices], config_name)
         return None, problems or [_first_line(error)]
@@ -258,6 +260,12 @@ def _unknown_keys(config: DictConfig, schema: type, prefix: str = "", whole: typ
         elif (group := _group(known[key])) and OmegaConf.is_dict(config._get_node(key)):
             problems += _unknown_keys(config._get_node(key), group, f"{prefix}{key}.", whole)
     return problems
+
+
+def _missing(config: DictConfig) -> list[str]:
+    """Values that a chosen file leaves to the user (`???`); without a word they would become the schema's defaults."""
+    missing = sorted(key for key in OmegaConf.missing_keys(config) if not key.startswith("hydra."))
+    return [f"{key} is not set, and has to be: add {key}=<value>." for key in missing]
 
 
 def _group(annotation: Any) -> type | None:

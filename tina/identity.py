@@ -17,6 +17,10 @@ NOT_IDENTITY = (
     # names of groups: labels for people; what a group sets is counted
     *(f"{group}.name" for group in ("model", "dataset", "prompt", "lora", "schedule", "algorithm", "reward")),
     *(f"{group}.name" for group in ("length", "sampler", "benchmarks", "selection", "tracking", "hardware")),
+    # where a prompt's texts come from; the texts are counted
+    "prompt.file",
+    "prompt.released_template",
+    "model.training_template",
     # who asked, where it lies, who is told
     "study",
     "paths",

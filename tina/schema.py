@@ -38,6 +38,8 @@ class Model:
     trust_remote_code: bool = False
     chat_template: str | None = None
     """A Jinja template for a base model whose tokenizer brings none."""
+    training_template: str | None = None
+    """The Jinja template that the released recipes train this model with (`prompt.released_template`)."""
     max_context_tokens: int = MISSING
     """The longest prompt plus completion the model's positions allow."""
     shape: Shape | None = None
@@ -62,6 +64,8 @@ class Dataset:
     split: str = "train"
     path: str | None = None
     """A local jsonl, json or parquet file, or a folder of them; wins over `hub_id`."""
+    filter: str = "sound"
+    """`sound` leaves out what cannot teach or teaches twice; `as_released` keeps every row that asks something."""
     columns: Columns = field(default_factory=Columns)
     size: int | None = None
     expected_rows: int | None = None
@@ -73,6 +77,13 @@ class Prompt:
     name: str = MISSING
     system: str | None = None
     template: str = "{question}"
+    """The user's message; {question} is where the question goes."""
+    chat_template: str | None = None
+    """A Jinja template for these prompts, instead of the tokenizer's own."""
+    released_template: bool = False
+    """Take the model's `training_template` for it."""
+    file: str | None = None
+    """A training recipe (YAML) whose `system_prompt` and `chat_template` are taken where they are not set here."""
 
 
 @dataclass

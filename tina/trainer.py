@@ -190,6 +190,10 @@ class StretchedTrainer(GRPOTrainer):
         with generating_with(engine):
             super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
+        if isinstance(self.model, PeftModel) and "ref" in self.model.peft_config:
+            # TRL keeps a copy of the adapter it is given as the reference of the KL term. Ours starts at zero, so that
+            # the base is the same reference, without a second adapter's memory and products; TRL then takes the base.
+            self.model.delete_adapter("ref")
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> ResumableSampler:
         """TRL's, with an order of prompts that a run finds again when it resumes."""
@@ -248,14 +252,6 @@ class StretchedTrainer(GRPOTrainer):
         self.model.train(was_training)
         sums = fidelity.sums(output["sampling_per_token_logps"][rows], trainer, mask[rows])
         return fidelity.metrics(self.accelerator.gather(sums[None]))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        policy = model or self.model
-        if isinstance(policy, PeftModel):
-            # With a KL term TRL keeps a second adapter, `ref`, whose folder makes transformers 5.17 look for adapters
-            # in sub-folders only: the trained one, beside them, would silently stay at its start.
-            policy.load_adapter(resume_from_checkpoint, policy.active_adapters[0], is_trainable=True)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """TRL's, with the completions that are still to be used, and a mark once every process has written its part."""
@@ -381,7 +377,7 @@ def build_trainer(
     """The trainer, ready to train or to resume; with sampler=vllm it starts `engine`. Raises UserError for what TRL
     or vLLM refuses."""
     try:
-        return StretchedTrainer(
+        trainer = StretchedTrainer(
             model=model,
             args=grpo_config(config, output_dir),
             reward_funcs=rewards,
@@ -394,6 +390,8 @@ def build_trainer(
         )
     except (TypeError, ValueError) as error:
         raise UserError(f"TRL refuses this configuration: {error}") from error
+    trainer.chat_template = config.prompt.chat_template  # None: the tokenizer's
+    return trainer
 
 
 def drop_unscheduled(output_dir: Path, schedule: Schedule, kept_steps: Collection[int]) -> None:

@@ -12,7 +12,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from benchmarks.gpu_checks.report import synchronize
 
 PARTS = ("sampling", "sync", "reference", "forward", "backward", "optimizer", "rewards", "fidelity", "saving", "other")
-"""`other` is what the parts leave of a step: templates, padding, logging."""
+"""`other` is what the parts leave of a step: templates, padding."""
 
 
 class Clock:

@@ -63,7 +63,7 @@ def quickstart(report: Report, scale: Scale) -> None:
     report.figure("seconds a step", round(logged["run/seconds_per_step"], 3), "s")
     report.figure("accuracy, base", round(before, 3))
     report.figure("accuracy, last step", round(after, 3))
-    report.check("the run is evaluated", len(scores) > 2, f"{len(scores)} checkpoints with the base")
+    report.check("the run is evaluated", len(scores) > 2, f"{len(scores)} policies evaluated, the base included")
     if scale.smoke:
         report.left_out("that it learns and its format turns: that takes 60 steps")
         return

@@ -43,7 +43,11 @@ def machine() -> str:
     """`NVIDIA L40S, driver 580.1, CUDA 13.0` or the processor."""
     if not torch.cuda.is_available():
         return f"no GPU, {platform.machine()}"
-    return f"{torch.cuda.get_device_name()}, driver {_driver()}, CUDA {torch.version.cuda}"
+    try:
+        name = torch.cuda.get_device_name()
+    except RuntimeError as error:  # a card that is lost must not cost the report of what it did before
+        name = f"a GPU that does not answer ({str(error).splitlines()[0]})"
+    return f"{name}, driver {_driver()}, CUDA {torch.version.cuda}"
 
 
 def _driver() -> str:
@@ -134,24 +138,37 @@ def _vllm_norm() -> None:
 
 
 def _vllm_flash_attention() -> None:
-    """Variable lengths, causal, grouped queries: the prefill of two prompts."""
+    """Two prompts of 8 and 16 tokens at once, and a token behind the second with its keys in a paged cache."""
     from vllm.v1.attention.backends.fa_utils import get_flash_attn_version
     from vllm.vllm_flash_attn import flash_attn_varlen_func
 
     q = torch.randn(24, 12, 128, device="cuda", dtype=torch.bfloat16)
     k, v = (torch.randn(24, 2, 128, device="cuda", dtype=torch.bfloat16) for _ in "kv")
-    ends = torch.tensor([0, 8, 24], device="cuda", dtype=torch.int32)
-    flash_attn_varlen_func(
-        q=q,
-        k=k,
-        v=v,
-        max_seqlen_q=16,
-        cu_seqlens_q=ends,
-        max_seqlen_k=16,
-        cu_seqlens_k=ends,
-        causal=True,
-        fa_version=get_flash_attn_version(),
+
+    def ends(*places: int) -> torch.Tensor:
+        return torch.tensor(places, device="cuda", dtype=torch.int32)
+
+    version = {"causal": True, "fa_version": get_flash_attn_version()}
+    lengths = {"cu_seqlens_q": ends(0, 8, 24), "cu_seqlens_k": ends(0, 8, 24), "max_seqlen_q": 16, "max_seqlen_k": 16}
+    _near(flash_attn_varlen_func(q=q, k=k, v=v, **lengths, **version)[8:], _by_torch(q[8:], k[8:], v[8:]))
+    blocks = [torch.zeros(2, 16, 2, 128, device="cuda", dtype=torch.bfloat16) for _ in "kv"]
+    for cache, values in zip(blocks, (k, v), strict=True):
+        cache[1] = values[8:]
+    paged = {"seqused_k": ends(16), "block_table": ends(1)[None], "cu_seqlens_q": ends(0, 1)}
+    last = flash_attn_varlen_func(
+        q=q[-1:].contiguous(), k=blocks[0], v=blocks[1], max_seqlen_q=1, max_seqlen_k=16, **paged, **version
     )
+    _near(last, _by_torch(q[8:], k[8:], v[8:])[-1:])
+
+
+def _by_torch(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Causal attention of one sequence, (tokens, heads, width)."""
+    q, k, v = (x.transpose(0, 1)[None] for x in (q, k, v))
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)[0].transpose(0, 1)
+
+
+def _near(found: torch.Tensor, expected: torch.Tensor) -> None:
+    assert (found.float() - expected.float()).abs().max() < 0.05
 
 
 def _vllm_lora() -> None:

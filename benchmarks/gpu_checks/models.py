@@ -86,7 +86,7 @@ def composed(*overrides: str) -> TrainConfig:
     return grid.arms[0].typed
 
 
-def paper_step(scale: Scale, *more: str, steps: int = 2) -> TrainConfig:
+def paper_step(scale: Scale, *more: str, steps: int = 3) -> TrainConfig:
     """Open-RS2's batch, adapter and lengths on the random model.
 
     Random weights earn neither accuracy nor format: the cosine reward of the completion's length, no warm-up and a

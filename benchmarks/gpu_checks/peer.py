@@ -1,19 +1,21 @@
 """g. The same steps by stock TRL with its own colocated vLLM: the ratio, in all and by part."""
 
+import os
 import time
 from typing import Any
 
 from benchmarks.gpu_checks.clock import Clock, watch_trainer
 from benchmarks.gpu_checks.models import random_model
 from benchmarks.gpu_checks.report import Report, Scale, need_bfloat16, need_memory, need_vllm
-from benchmarks.gpu_checks.steps import StepClock, tell_parts
+from benchmarks.gpu_checks.steps import STEPS, StepClock, sampled_tokens, tell_parts
 
 
 def run(report: Report, scale: Scale) -> None:
     need_bfloat16(scale)
     need_memory(scale, 40)
+    os.environ |= {"VLLM_USE_FLASHINFER_SAMPLER": "0", "VLLM_NO_USAGE_STATS": "1"}  # as our engine is started
     if scale.smoke:
-        report.left_out("TRL's vLLM: it cannot send weights to one on a CPU, so TRL's own generation samples")
+        report.left_out("TRL's vLLM backend: TRL cannot send weights to vLLM on a CPU, so transformers generates")
     else:
         need_vllm()
     from datasets import Dataset
@@ -31,7 +33,8 @@ def run(report: Report, scale: Scale) -> None:
         gradient_accumulation_steps=completions // 6,
         num_generations=6,
         max_completion_length=scale.cap,
-        max_steps=2,
+        max_steps=STEPS,
+        optim="adamw_torch",
         learning_rate=1e-4,
         beta=0.04,
         loss_type="grpo",
@@ -71,7 +74,7 @@ def run(report: Report, scale: Scale) -> None:
     )
     report.figure("start", round(time.perf_counter() - began, 1), "s")
     trainer.train()
-    tell_parts(report, steps.steps, completions * scale.cap)
+    tell_parts(report, steps.steps, sampled_tokens(trainer.state.log_history, completions))
 
 
 def _reward(completion_ids: list[list[int]], **_: Any) -> list[float]:

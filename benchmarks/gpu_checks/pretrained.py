@@ -19,6 +19,7 @@ SETTINGS = [
     "length.max_completion_tokens=96",
     "rollout.temperature=0.7",
     "benchmarks.temperature=0.7",
+    "batch.completions_per_forward=16",
     "schedule.max_steps=100",
     "schedule.save_every=50",
     "schedule.learning_rate=2e-4",

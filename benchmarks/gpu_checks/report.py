@@ -96,12 +96,12 @@ def need_memory(scale: Scale, gib: float) -> None:
         return
     total = torch.cuda.get_device_properties(0).total_memory / 2**30
     if total < gib:
-        raise Skip(f"this section needs a card of {gib:.0f} GiB, and this one has {total:.0f}")
+        raise Skip(f"this section needs a GPU with {gib:.0f} GiB; this one has {total:.0f}")
 
 
 def need_bfloat16(scale: Scale) -> None:
     if not scale.smoke and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise Skip("this card or its driver has no bfloat16")
+        raise Skip("this GPU or its driver does not support bfloat16")
 
 
 def need_vllm() -> None:

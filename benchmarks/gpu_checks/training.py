@@ -80,21 +80,28 @@ def _trainer(config: TrainConfig, scale: Scale) -> StretchedTrainer:
 
 
 def _batch(trainer: StretchedTrainer, rows: int, tokens: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Random prompts and completions of full length, as the trainer has them after sampling."""
+    """Random prompts and completions of full length but for one row, as the trainer has them after sampling."""
     vocabulary = trainer.model.config.vocab_size
     generator = torch.Generator(device=device).manual_seed(0)
 
     def ids(length: int) -> torch.Tensor:
         return torch.randint(20, vocabulary, (rows, length), device=device, generator=generator)
 
-    return {
+    def mask(length: int) -> torch.Tensor:
+        return torch.ones(rows, length, device=device, dtype=torch.long)
+
+    batch = {
         "prompt_ids": ids(PROMPT_TOKENS),
-        "prompt_mask": torch.ones(rows, PROMPT_TOKENS, device=device, dtype=torch.long),
+        "prompt_mask": mask(PROMPT_TOKENS),
         "completion_ids": ids(tokens),
-        "completion_mask": torch.ones(rows, tokens, device=device, dtype=torch.long),
+        "completion_mask": mask(tokens),
         "advantages": torch.linspace(-1, 1, rows, device=device),
         "num_items_in_batch": torch.tensor(rows * tokens, device=device),
     }
+    # A step's rows are padded on both sides, and attention takes another kernel for them than without a mask.
+    batch["prompt_mask"][0, :8] = 0
+    batch["completion_mask"][0, -8:] = 0
+    return batch
 
 
 def _timed(work: Callable[[], None]) -> tuple[float, float]:

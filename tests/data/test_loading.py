@@ -316,3 +316,25 @@ def test_a_local_sample_of_a_hub_set_is_not_held_against_its_size(tmp_path, capl
 
 def test_the_check_before_the_start_leaves_the_hub_alone():
     check_dataset(Dataset(name="mine", hub_id="nobody/no-such-set"))
+
+
+def test_as_released_keeps_every_row_that_asks_something(tmp_path) -> None:
+    rows = [
+        {"problem": "1+1", "answer": "2"},
+        {"problem": "1+1", "answer": "2"},
+        {"problem": "2+2", "answer": "4"},
+        {"problem": "2+2", "answer": "5"},
+        {"problem": "Why?", "answer": "no number \\frac{"},
+        {"problem": "3+3", "answer": ""},
+        {"problem": "", "answer": "1"},
+    ]
+    path = written(tmp_path / "rows.jsonl", rows)
+    sound, released = load_problems(dataset(path)), load_problems(dataset(path, filter="as_released"))
+    assert [problem.question for problem in sound.problems] == ["1+1", "Why?"] or len(sound.problems) == 1
+    assert [problem.question for problem in released.problems] == ["1+1", "1+1", "2+2", "2+2", "Why?", "3+3"]
+    assert released.counts == {"rows": 7, "empty": 1, "not_sampled": 0, "kept": 6}
+    some = load_problems(dataset(path, filter="as_released", size=3))
+    assert len(some.problems) == 3 and some.counts["not_sampled"] == 3
+    check_dataset(dataset(path, filter="as_released"))
+    with pytest.raises(UserError, match=r"holds 6 usable problems, not dataset\.size=7"):
+        load_problems(dataset(path, filter="as_released", size=7))

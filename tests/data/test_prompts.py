@@ -9,13 +9,16 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
+from tina import configs, gate
 from tina.configs import CONF
 from tina.data.loading import fit_prompts
 from tina.data.problem import Problem
 from tina.data.prompts import build_messages, prompt_opens_think, render
 from tina.errors import UserError
+from tina.evaluation.task import make_tasks
 from tina.schema import Prompt
 
+configs.register()
 GROUP = CONF / "prompt"
 TURNS = "{% for m in messages %}{{ m['role'] }} {{ m['content'] }}\n{% endfor %}"
 
@@ -65,7 +68,7 @@ def test_an_opened_think_block_is_seen_at_the_end_of_the_prompt_only(ending, ope
 
 def test_a_model_without_a_chat_template_is_refused():
     with pytest.raises(UserError, match="no chat template"):
-        render(tokenizer(None), build_messages("1+1", prompt("plain")))
+        render(tokenizer(None), "1+1", prompt("plain"))
 
 
 def test_prompts_over_the_limit_are_left_out_whole_and_counted():
@@ -85,3 +88,84 @@ def test_the_system_text_counts_towards_the_limit():
     assert kept
     with pytest.raises(UserError):
         fit_prompts([Problem("a b", "1")], prompt("tina"), counted, 10)
+
+
+DEEPSEEK = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '<｜User｜>' + m['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<｜Assistant｜><think>\\n' }}{% endif %}"
+)
+"""The shape of the hub's template: it ends with an opened think block."""
+
+
+def composed(*overrides: str):
+    grid = gate.check(overrides, False)
+    assert not grid.problems, grid.problems
+    return grid.arms[0]
+
+
+def hub_tokenizer() -> PreTrainedTokenizerFast:
+    found = tokenizer(DEEPSEEK)
+    found.bos_token, found.eos_token = "<bos>", "<eos>"
+    return found
+
+
+@pytest.mark.parametrize("name", ["open_rs1", "open_rs2", "open_rs3", "limr", "still3", "deepscaler", "openr1"])
+def test_the_papers_runs_train_with_the_released_template_which_opens_no_think_block(name: str) -> None:
+    asked = composed(f"experiment={name}").typed.prompt
+    text = render(hub_tokenizer(), "What is 1+1?", asked)
+    assert text == f"<bos>{asked.system}<｜User｜>What is 1+1?<｜Assistant｜>"
+    assert not prompt_opens_think(hub_tokenizer(), asked)
+
+
+def test_the_hubs_template_is_one_override_away_and_another_run() -> None:
+    released, hub = composed("experiment=limr"), composed("experiment=limr", "prompt.released_template=false")
+    assert prompt_opens_think(hub_tokenizer(), hub.typed.prompt)
+    assert released.digest != hub.digest
+
+
+def test_the_papers_benchmarks_are_asked_by_the_hubs_template() -> None:
+    config = composed("experiment=limr", "benchmarks=embedded", "benchmarks.prompt=benchmark", "selection=last").typed
+    task = make_tasks(config.benchmarks, config.prompt, hub_tokenizer())[0]
+    assert task.opens_think
+    assert task.items[0].prompt.endswith("<｜Assistant｜><think>\n")
+
+
+def test_another_base_model_keeps_its_own_template_in_a_run_of_the_paper() -> None:
+    asked = composed("experiment=limr", "model=qwen3_0_6b").typed.prompt
+    assert asked.released_template and asked.chat_template is None
+    assert render(tokenizer(TURNS), "1+1", asked).endswith("user 1+1\n")
+
+
+def recipe(tmp_path, text: str) -> list[str]:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return ["prompt=recipe", f"prompt.file={path}"]
+
+
+def test_a_prompt_is_read_from_a_recipe_file_and_counts_by_its_texts(tmp_path) -> None:
+    text = 'model_name_or_path: x\nsystem_prompt: Be brief.\nchat_template: "' + TURNS.replace("\n", "\\n") + '"\n'
+    arm = composed(*recipe(tmp_path, text))
+    assert render(hub_tokenizer(), "1+1", arm.typed.prompt) == "system Be brief.\nuser 1+1\n"
+    (tmp_path / "copy").mkdir()
+    assert composed(*recipe(tmp_path / "copy", "# the same texts\n" + text)).digest == arm.digest
+    assert composed(*recipe(tmp_path, text.replace("brief", "long"))).digest != arm.digest
+    assert composed(*recipe(tmp_path, text), "prompt.system=Mine.").typed.prompt.system == "Mine."
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("learning_rate: 1\n", "has no text under system_prompt or chat_template"),
+        ("system_prompt: [1]\n", "has no text under system_prompt or chat_template"),
+        ("- a\n", "has no text under system_prompt or chat_template"),
+        ("a: [\n", "is not YAML"),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused_at_the_gate(tmp_path, text: str, words: str) -> None:
+    (problem,) = gate.check(recipe(tmp_path, text), False).problems
+    assert words in problem
+
+
+def test_a_recipe_that_is_not_given_or_not_there_is_refused_at_the_gate(tmp_path) -> None:
+    assert "add prompt.file=<recipe.yaml>" in gate.check(["prompt=recipe"], False).problems[0]
+    assert "cannot be read" in gate.check(["prompt=recipe", f"prompt.file={tmp_path / 'no'}"], False).problems[0]

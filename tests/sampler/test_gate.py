@@ -19,6 +19,12 @@ def told(*overrides: str) -> str:
         (["sampler=vllm", "lora=dora"], "take sampler=vllm_merged"),
         (["sampler=vllm", "lora=full"], "take sampler=vllm_merged"),
         (["sampler=vllm", "lora.rank=513"], "more than the 512"),
+        (["sampler=vllm", "hardware=l40s"], "on a GPU in bfloat16 or float16 only"),
+        (["sampler=vllm_server", "hardware=l40s"], "on a GPU in bfloat16 or float16 only"),
+        (
+            ["sampler=vllm", "hardware=l40s", "model.dtype=bfloat16", "sampler.dtype=float32"],
+            "take sampler=vllm_merged",
+        ),
         (["sampler=vllm", "sampler.sync=merge"], "sampler.sync=merge is not known: it takes adapter, merged"),
         (["sampler=vllm", "sampler.dtype=fp8"], "sampler.dtype=fp8 is not known"),
         (["sampler.sync=merged"], "sampler.sync=merged is a setting of vLLM"),
@@ -68,7 +74,7 @@ def test_what_cannot_work_is_refused_with_the_way_out(overrides: list[str], word
         ["sampler=vllm_merged", "lora=dora"],
         ["sampler=vllm", "sampler.sync=merged", "lora=full"],
         ["sampler=vllm", "trainer.vllm_importance_sampling_correction=true"],
-        ["sampler=vllm", "hardware=l40s", "sampler.sleep=true", "sampler.eager=true"],
+        ["sampler=vllm", "model.dtype=bfloat16", "hardware=l40s", "sampler.sleep=true", "sampler.eager=true"],
     ],
 )
 def test_what_works_passes(overrides: list[str]) -> None:

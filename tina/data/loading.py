@@ -44,11 +44,14 @@ def load_problems(dataset: "Dataset") -> LoadedSet:
     Left out and counted: rows without question or gold (`empty`), later rows that repeat question and gold
     (`duplicates`), all rows of a question that is there with different golds (`conflicting`: one of them is wrong, and
     nothing says which), golds that cannot be graded against (`gold_unparsed`), and what `size` leaves out, whatever its
-    gold (`not_sampled`; a smaller size is a part of a larger one of the same seed). Raises UserError where the set
-    cannot be read, holds nothing, or holds less than `size`.
+    gold (`not_sampled`; a smaller size is a part of a larger one of the same seed). `filter: as_released` keeps every
+    row that asks something, as the released code does. Raises UserError where the set cannot be read, holds nothing, or
+    holds less than `size`.
     """
     if dataset.generator:
         return _generated(dataset)
+    if dataset.filter == "as_released":
+        return _every_row(dataset)
     found, counts = _distinct_problems(dataset)
     kept, unparsed = _gradable(found, dataset)
     counts |= {"gold_unparsed": unparsed, "not_sampled": len(found) - unparsed - len(kept), "kept": len(kept)}
@@ -66,7 +69,7 @@ def check_dataset(dataset: "Dataset") -> None:
     if dataset.generator:
         _generated(dataset)
     elif dataset.path or not dataset.hub_id:
-        _distinct_problems(dataset)
+        (_every_row if dataset.filter == "as_released" else _distinct_problems)(dataset)
 
 
 def fit_prompts(
@@ -77,7 +80,7 @@ def fit_prompts(
     Also says how many were left out; none is truncated, since a question without its end is another question. Raises
     UserError if none is left.
     """
-    texts = [prompts.render(tokenizer, prompts.build_messages(problem.question, prompt)) for problem in problems]
+    texts = [prompts.render(tokenizer, problem.question, prompt) for problem in problems]
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     fitting = [problem for problem, length in zip(problems, lengths, strict=True) if length <= max_prompt_tokens]
     if not fitting:
@@ -100,6 +103,25 @@ def _read(dataset: "Dataset") -> Iterator[Problem]:
             "set dataset.path, dataset.hub_id or dataset.generator."
         )
     return (to_problem(row, where, dataset.columns) for where, row in rows)
+
+
+def _every_row(dataset: "Dataset") -> LoadedSet:
+    """Every row with a question, also those that repeat or contradict another, or have no gold that can be judged."""
+    rows = list(_read(dataset))
+    asked = [problem for problem in rows if problem.question]
+    size = dataset.size or len(asked)
+    if len(asked) < (dataset.size or 1):
+        raise _too_few(dataset, {"rows": len(rows), "empty": len(rows) - len(asked)}, len(asked))
+    order = sorted(range(len(asked)), key=lambda row: _place(dataset, asked[row], str(row)))
+    kept = [asked[row] for row in sorted(order[:size])]
+    counts = {"rows": len(rows), "empty": len(rows) - len(asked), "not_sampled": len(asked) - size, "kept": size}
+    _compare_with_expected(dataset, len(rows))
+    return LoadedSet(kept, counts)
+
+
+def _place(dataset: "Dataset", problem: Problem, row: str = "") -> bytes:
+    """Where a problem comes when `size` are to be taken: by its hash with the seed."""
+    return hashlib.sha256(f"{dataset.seed} {problem.id}{row and f' {row}'}".encode()).digest()
 
 
 def _distinct_problems(dataset: "Dataset") -> tuple[list[Problem], dict[str, int]]:
@@ -136,7 +158,7 @@ def _gradable(problems: Sequence[Problem], dataset: "Dataset") -> tuple[list[Pro
 
     Also says how many golds did not parse. No more are looked at than `size` needs.
     """
-    left = sorted(problems, key=lambda p: hashlib.sha256(f"{dataset.seed} {p.id}".encode()).digest())
+    left = sorted(problems, key=lambda problem: _place(dataset, problem))
     size = dataset.size or len(problems)
     kept: set[str] = set()
     unparsed = 0

@@ -1,19 +1,25 @@
 """From a question to chat messages to the text a model is prompted with."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from tina.errors import UserError
+from tina.schema import Model, Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from tina.schema import Prompt
-
 Messages = list[dict[str, str]]
 
+RECIPE_KEYS = {"system_prompt": "system", "chat_template": "chat_template"}
+"""What a recipe file of TRL's or open-r1's kind calls the system text and the chat template, and what a prompt does."""
 
-def build_messages(question: str, prompt: "Prompt") -> Messages:
+
+def build_messages(question: str, prompt: Prompt) -> Messages:
     """The conversation that asks one question: the system text, if there is one, and the filled-in template.
 
     Raises UserError if the template has no place for the question.
@@ -25,16 +31,53 @@ def build_messages(question: str, prompt: "Prompt") -> Messages:
     return [{"role": "system", "content": prompt.system}, *messages] if prompt.system else messages
 
 
-def render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[dict[str, str]]) -> str:
-    """The prompt as text, up to where the model begins to answer. Raises UserError if there is no chat template."""
-    if not tokenizer.chat_template:
+def render(tokenizer: "PreTrainedTokenizerBase", question: str, prompt: Prompt) -> str:
+    """The prompt as text, up to where the model begins to answer; by the prompt's own chat template if it has one.
+
+    Raises UserError if neither the prompt nor the tokenizer has a chat template.
+    """
+    template = prompt.chat_template or tokenizer.chat_template
+    if not template:
         raise UserError(
             f"The tokenizer of {tokenizer.name_or_path} has no chat template: choose a model that was tuned for chat, "
-            "or a tokenizer that brings one."
+            "or set prompt.chat_template."
         )
-    return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+    messages = build_messages(question, prompt)
+    return tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
 
 
-def prompt_opens_think(tokenizer: "PreTrainedTokenizerBase", prompt: "Prompt") -> bool:
+def prompt_opens_think(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> bool:
     """Does the prompt end inside an opened think block, so that a completion can only close it?"""
-    return render(tokenizer, build_messages("1+1", prompt)).rstrip().endswith("<think>")
+    return render(tokenizer, "1+1", prompt).rstrip().endswith("<think>")
+
+
+def resolved(prompt: Prompt, model: Model | None) -> Prompt:
+    """The prompt with its texts filled in: from its recipe file, and from the model's `training_template`.
+
+    What is set in the prompt itself wins. Raises UserError if the recipe cannot be read or has neither text.
+    """
+    if prompt.file is not None:
+        told = _recipe(prompt.file)
+        prompt = dataclasses.replace(prompt, **{k: v for k, v in told.items() if getattr(prompt, k) is None})
+    if prompt.released_template and prompt.chat_template is None and model is not None:
+        prompt = dataclasses.replace(prompt, chat_template=model.training_template)
+    return prompt
+
+
+def _recipe(file: str) -> dict[str, str]:
+    """`system` and `chat_template` of a recipe file, those that it has."""
+    if not file:
+        raise UserError("prompt=recipe takes its texts from a training recipe: add prompt.file=<recipe.yaml>.")
+    path = Path(file).expanduser()
+    try:
+        read: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"prompt.file={file} cannot be read ({error.strerror}).") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"prompt.file={file} is not YAML ({str(error).splitlines()[0]}).") from error
+    found = {
+        ours: read[theirs] for theirs, ours in RECIPE_KEYS.items() if isinstance(read, Mapping) and read.get(theirs)
+    }
+    if not found or not all(isinstance(text, str) for text in found.values()):
+        raise UserError(f"prompt.file={file} has no text under {' or '.join(RECIPE_KEYS)}: it is no training recipe.")
+    return found

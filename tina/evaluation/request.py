@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tina import identity
+from tina.data import prompts
 from tina.errors import UserError
 from tina.evaluation.run_folder import RunFolder, open_run, select_steps
 from tina.schema import EvaluateConfig, Prompt
@@ -50,5 +51,5 @@ def resolve(config: EvaluateConfig) -> Request:
         return Request(dataclasses.replace(config, prompt=config.prompt or Prompt(name="plain")), None, [0])
     run = open_run(config.run)
     model, prompt = config.model or run.config.model, config.prompt or run.config.prompt
-    filled = dataclasses.replace(config, model=model, prompt=prompt)
+    filled = dataclasses.replace(config, model=model, prompt=prompts.resolved(prompt, model))
     return Request(filled, run, [0] * config.base + select_steps(run, config.checkpoints))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tina.data.problem import Problem
-from tina.data.prompts import build_messages, prompt_opens_think, render
+from tina.data.prompts import prompt_opens_think, render
 from tina.evaluation.benchmarks import get_benchmark, load_benchmarks
 from tina.schema import Benchmarks, Prompt
 
@@ -66,7 +66,7 @@ def _asked_by(name: str, config: Benchmarks, prompt: Prompt) -> Prompt:
 
 
 def _task(name: str, problems: Sequence[Problem], prompt: Prompt, tokenizer: "PreTrainedTokenizerBase") -> Task:
-    texts = [render(tokenizer, build_messages(problem.question, prompt)) for problem in problems]
+    texts = [render(tokenizer, problem.question, prompt) for problem in problems]
     lengths = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     golds = [problem.gold for problem in problems]
     items = [Item(*columns) for columns in zip(_distinct_ids(problems), golds, texts, lengths, strict=True)]

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from tina.sampler.settings import has_engine
-from tina.schema import EvaluateConfig, Lora, Sampler, TrainConfig
+from tina.schema import EvaluateConfig, Hardware, Lora, Model, Sampler, TrainConfig
 
 MOST_SERVED_RANK = 512
 """The largest adapter that vLLM makes room for (`tina.sampler.weights.SERVED_RANKS`)."""
@@ -28,16 +28,19 @@ def sampler_keys_have_a_meaning(config: TrainConfig | EvaluateConfig) -> str | N
 
 
 def policy_can_be_served(config: TrainConfig) -> str | None:
-    return _serving_problem(config.sampler, config.lora)
+    return _serving_problem(config.sampler, config.lora, config.model, config.hardware)
 
 
 def run_can_be_served(config: EvaluateConfig) -> str | None:
     from tina.evaluation.run_folder import open_run
 
-    return _serving_problem(config.sampler, open_run(config.run).config.lora) if config.run else None
+    if config.run is None:
+        return None
+    run = open_run(config.run).config
+    return _serving_problem(config.sampler, run.lora, config.model or run.model, config.hardware)
 
 
-def _serving_problem(sampler: Sampler, lora: Lora) -> str | None:
+def _serving_problem(sampler: Sampler, lora: Lora, model: Model, hardware: Hardware) -> str | None:
     """vLLM can be sent plain adapters (and rank-stabilised ones) alone; everything else only as merged weights."""
     if not has_engine(sampler):
         return None
@@ -47,6 +50,12 @@ def _serving_problem(sampler: Sampler, lora: Lora) -> str | None:
         return None
     if lora.method == "full":
         return "lora=full has no adapter that sampler.sync=adapter could send to vLLM: take sampler=vllm_merged."
+    dtype = sampler.dtype or model.dtype
+    if hardware.device == "cuda" and dtype == "float32":
+        return (
+            "vLLM serves adapters on a GPU in bfloat16 or float16 only, and the engine's dtype is float32: set "
+            "sampler.dtype=bfloat16 or model.dtype=bfloat16, or take sampler=vllm_merged."
+        )
     if lora.dora:
         return "vLLM does not serve DoRA adapters (lora.dora=true) as such: take sampler=vllm_merged."
     if lora.rank > MOST_SERVED_RANK:

@@ -105,6 +105,8 @@ class Engine:
         # The engine shares this process, and with it the state of the random generator that a checkpoint saves.
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        # It is never used with `processed_logprobs`, and vLLM looks for it all the same.
+        os.environ.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")
         import vllm
 
         logging.getLogger("vllm").setLevel(logging.ERROR)

@@ -108,6 +108,7 @@ def main(overrides: Sequence[str]) -> None:
     _check_free(config.sampler.url)
     # Without the first vLLM takes no adapter after its start.
     environment = os.environ | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_NO_USAGE_STATS": "1"}
+    environment.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # as `seam.Engine` says
     print(
         f"{config.model.name} at {config.sampler.url}, adapters up to rank {served_rank(config.lora.rank)}", flush=True
     )

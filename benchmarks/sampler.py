@@ -82,14 +82,14 @@ def engine_of(config: TrainConfig, sequences: int = 64, context: int = 256) -> s
 def sync(folder: Path) -> None:
     model = random_model(folder, LARGE)
     merged = composed(*on(model, "sampler=vllm_merged"))
-    base = policy.trainable_policy(policy.load_base(merged.model, "cpu"), merged.lora, 1)
+    base = policy.load_policy(merged.model, merged.lora, "cpu", 1)
     engine = engine_of(merged)
     merged_s = median_seconds(lambda: engine.serve_weights(merged_weights(base)), 3)
     merged_bytes = sum(value.nbytes for _, value in merged_weights(base))
     print(f"merged           {merged_s * 1e3:8.0f} ms {merged_bytes / 1e6:8.1f} MB")
     for rank in RANKS:
         config = composed(*on(model, "sampler=vllm", f"lora.rank={rank}"))
-        adapted = policy.trainable_policy(policy.load_base(config.model, "cpu"), config.lora, 1)
+        adapted = policy.load_policy(config.model, config.lora, "cpu", 1)
         engine = engine_of(config)
 
         def send(adapted=adapted, engine=engine) -> None:
@@ -137,9 +137,7 @@ def step(folder: Path) -> None:
 def batching(folder: Path) -> None:
     config = composed(*on(random_model(folder, SMALL), "sampler=vllm"))
     engine = engine_of(config, sequences=256)
-    save_adapter(
-        policy.trainable_policy(policy.load_base(config.model, "cpu"), config.lora, 1), engine.folder, torch.float32
-    )
+    save_adapter(policy.load_policy(config.model, config.lora, "cpu", 1), engine.folder, torch.float32)
     engine.serve_adapter(engine.folder)
     prompt = policy.load_tokenizer(config.model)("Compute 3+5-2+7")["input_ids"]
     rates = {}

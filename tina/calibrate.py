@@ -54,7 +54,7 @@ def measured_steps(
 
     rewards = [reward] * len(short.reward.rewards)
     tokenizer = policy.load_tokenizer(short.model)
-    model = policy.trainable_policy(policy.load_base(short.model, short.hardware.device), short.lora, short.seed)
+    model = policy.load_policy(short.model, short.lora, short.hardware.device, short.seed)
     dataset = prompt_dataset(
         load_problems(short.dataset).problems, lambda question: build_messages(question, short.prompt)
     )

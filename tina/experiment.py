@@ -111,8 +111,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     loaded = load_problems(config.dataset)
     problems, too_long = fit_prompts(loaded.problems, config.prompt, tokenizer, config.length.max_prompt_tokens)
     counts = loaded.counts | {"too_long": too_long, "prompts": len(problems)} | _contamination(config, problems)
-    base = policy.load_base(config.model, device)
-    model = policy.trainable_policy(base, config.lora, config.seed)
+    model = policy.load_policy(config.model, config.lora, device, config.seed)
     trainable, total = policy.parameter_counts(model)
     console.print(
         f"{run.folder.name}: {len(problems):,} prompts of {counts['rows']:,} rows{_left_out(counts)}, "

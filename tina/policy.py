@@ -46,6 +46,17 @@ def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def load_policy(model: Model, lora: Lora, device: str | torch.device, seed: int) -> PeftModel | PreTrainedModel:
+    """What is trained, on the device: the frozen base with a fresh adapter, or with lora=full the base itself.
+
+    lora=full has float32 weights whatever `model.dtype` is (it computes in that by autocast): bfloat16 has three
+    significant digits, and at a learning rate of 1e-6 AdamW would leave most weights where they are. Raises UserError
+    as `load_base` and `trainable_policy`.
+    """
+    trained = model if lora.method == "lora" else dataclasses.replace(model, dtype="float32")
+    return trainable_policy(load_base(trained, device), lora, seed)
+
+
 def load_base(model: Model, device: str | torch.device) -> PreTrainedModel:
     """The base model in the configured dtype on the device. Raises UserError if it cannot be had from here."""
     try:

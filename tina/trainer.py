@@ -61,7 +61,7 @@ torch.serialization.register_package(
 
 def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
     """The whole configuration of a run as TRL takes it; `trainer.*` is passed through last, by TRL's own names."""
-    on_gpu = config.hardware.device == "cuda"
+    on_gpu, full = config.hardware.device == "cuda", config.lora.method == "full"
     schedule, algorithm = config.schedule, config.algorithm
     arguments: dict[str, Any] = {
         "output_dir": str(output_dir),
@@ -69,7 +69,10 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "data_seed": config.seed,
         "use_cpu": not on_gpu,
         "ddp_find_unused_parameters": False,
-        "bf16": on_gpu and config.model.dtype == "bfloat16",
+        "bf16": config.model.dtype == "bfloat16" and (on_gpu or full),
+        "fp16": config.model.dtype == "float16" and on_gpu and full,
+        # What TRL loads itself: the reference of a policy without an adapter.
+        "model_init_kwargs": {"revision": config.model.revision, "dtype": config.model.dtype} if full else None,
         "gradient_checkpointing": config.hardware.gradient_checkpointing,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
         # optimizer and schedule

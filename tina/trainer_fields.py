@@ -59,6 +59,7 @@ OWNED_BY_US = {
     "use_cpu": "hardware.device",
     "bf16": "model.dtype",
     "fp16": "model.dtype",
+    "model_init_kwargs": "model.revision",
 }
 """GRPOConfig fields that a knob of ours sets: with two ways to say one thing, one of them would be ignored."""
 

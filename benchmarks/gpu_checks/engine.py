@@ -43,7 +43,7 @@ def _start(config: TrainConfig, context: int, sequences: int, adapters: int = 1)
 
 def _disturbed(config: TrainConfig, scale: Scale, seed: int = 0) -> PeftModel:
     """The policy with a random adapter, so that one that is not applied is seen."""
-    model = policy.trainable_policy(policy.load_base(config.model, scale.device), config.lora, 1).eval()
+    model = policy.load_policy(config.model, config.lora, scale.device, 1).eval()
     generator = torch.Generator(device=scale.device).manual_seed(seed)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

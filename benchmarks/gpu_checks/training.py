@@ -67,7 +67,7 @@ def run(report: Report, scale: Scale) -> None:
 
 def _trainer(config: TrainConfig, scale: Scale) -> StretchedTrainer:
     tokenizer = policy.load_tokenizer(config.model)
-    model = policy.trainable_policy(policy.load_base(config.model, scale.device), config.lora, config.seed)
+    model = policy.load_policy(config.model, config.lora, scale.device, config.seed)
     problems = load_problems(config.dataset).problems[:64]
     dataset = prompt_dataset(problems, lambda question: build_messages(question, config.prompt))
     rewards = [lambda completion_ids, **_: [0.0 for _ in completion_ids]] * len(config.reward.rewards)

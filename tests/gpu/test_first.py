@@ -51,7 +51,7 @@ def engine() -> Iterator[seam.Engine]:
 def adapted(scale: float) -> PeftModel:
     """The embedded model in bfloat16 with an adapter of rank 16 whose B is random, N(0, scale^2)."""
     config = composed("sampler=vllm", "model.dtype=bfloat16", "lora.rank=16")
-    model = policy.trainable_policy(policy.load_base(config.model, DEVICE), config.lora, 1).eval()
+    model = policy.load_policy(config.model, config.lora, DEVICE, 1).eval()
     torch.manual_seed(0)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

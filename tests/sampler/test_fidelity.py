@@ -14,7 +14,7 @@ from tina.sampler.weights import merged_weights, save_adapter
 def adapted(dtype: str = "float32", scale: float = 0.02, *overrides: str):
     """The embedded model with an adapter of rank 4 whose B is drawn, not zero."""
     config = composed("lora.rank=4", f"model.dtype={dtype}", *overrides)
-    model = policy.trainable_policy(policy.load_base(config.model, "cpu"), config.lora, seed=1)
+    model = policy.load_policy(config.model, config.lora, "cpu", seed=1)
     generator = torch.Generator().manual_seed(1)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

@@ -50,7 +50,7 @@ def trained(folder: Path, *overrides: str, steps: int = 20, learning_rate: float
         *overrides,
     )
     tokenizer = policy.load_tokenizer(config.model)
-    model = policy.trainable_policy(policy.load_base(config.model, "cpu"), config.lora, config.seed)
+    model = policy.load_policy(config.model, config.lora, "cpu", config.seed)
     settings = engine_settings(config.model, config.sampler, config.lora, 96, 16, config.seed, "cpu")
 
     def even_length(*, completion_ids: list[list[int]], **_: object) -> list[float]:

@@ -27,7 +27,7 @@ class StepFlops:
 
     generation: float
     log_probs: float
-    """Of the frozen base for the KL term, and of the old policy if a batch is used more than once."""
+    """Of the frozen base for the KL term, and of the old policy if a batch is used more than once: once a batch."""
     forward: float
     backward: float
     recomputation: float
@@ -114,10 +114,11 @@ def step_flops(config: TrainConfig, shape: Shape, lengths: Lengths, padded: bool
     once = forward_flops(shape, lora, **work)
     checkpointing = config.hardware.gradient_checkpointing
     output = 2 * shape.hidden * shape.vocabulary * work["logits"]
-    old = once / algorithm.num_iterations if algorithm.num_iterations > 1 else 0.0
+    old = once if algorithm.num_iterations > 1 else 0.0
+    reference = forward_flops(shape, None, **work) if algorithm.beta > 0 else 0.0
     return StepFlops(
         generation=generation,
-        log_probs=old + (once if algorithm.beta > 0 else 0.0),
+        log_probs=(old + reference) / algorithm.num_iterations,
         forward=once,
         backward=backward_flops(shape, lora, **work, checkpointing=checkpointing),
         recomputation=once - output if checkpointing else 0.0,

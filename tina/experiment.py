@@ -113,6 +113,8 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     counts = loaded.counts | {"too_long": too_long, "prompts": len(problems)} | _contamination(config, problems)
     model = policy.load_policy(config.model, config.lora, device, config.seed)
     trainable, total = policy.parameter_counts(model)
+    if told := policy.unused_defaults(config.model):
+        console.print(told)
     console.print(
         f"{run.folder.name}: {len(problems):,} prompts of {counts['rows']:,} rows{_left_out(counts)}, "
         f"{trainable:,} of {total:,} parameters trained ({trainable / total:.1%})"

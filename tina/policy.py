@@ -7,11 +7,23 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from tina import identity
 from tina.errors import UserError
 from tina.schema import Lora, Model, alpha
+
+TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+"""What is taken from a model's generation_config.json."""
+OURS = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_length", "max_new_tokens", "transformers_version")
+"""What is set by `rollout`, `length` and `benchmarks`, whatever that file says."""
 
 
 def model_source(model: Model) -> str:
@@ -69,7 +81,31 @@ def load_base(model: Model, device: str | torch.device) -> PreTrainedModel:
         )
     except (OSError, ValueError) as error:
         raise _not_loaded(model, error) from error
+    base.generation_config = GenerationConfig(**{name: getattr(base.generation_config, name) for name in TOKEN_IDS})
     return base.to(device)
+
+
+def unused_defaults(model: Model) -> str | None:
+    """What the model's generation_config.json asks for beyond what this suite has knobs for, in a sentence.
+
+    transformers and vLLM's server would take it for whatever a request leaves open, vLLM's engine not: here the
+    configuration alone decides how is sampled.
+    """
+    try:
+        asked = GenerationConfig.from_pretrained(model_source(model), revision=model.revision).to_diff_dict()
+    except (OSError, ValueError):  # a model without such a file
+        return None
+    extra = {
+        key: value
+        for key, value in asked.items()
+        if value
+        and key not in (*TOKEN_IDS, *OURS)
+        and not key.startswith(("_", "output_", "return_", "use_", "cache_"))
+    }
+    if not extra:
+        return None
+    told = ", ".join(f"{key}={value}" for key, value in sorted(extra.items()))
+    return f"generation_config.json of {model.name} sets {told}: not used, since the configuration alone decides."
 
 
 def _not_loaded(model: Model, error: Exception) -> UserError:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import ROOT, environment, finished, interrupt_after, run, start
 from tests.evaluation.conftest import made_run  # noqa: F401
+from tests.sampler.test_defaults import demanding_model
 from tests.test_trainer import composed
 from tina.errors import TRY_LATER, UserError
 from tina.evaluation import records
@@ -47,15 +48,15 @@ needs_vllm = pytest.mark.vllm
 class ServerProcess:
     """`python -m tina.sampler.serve` on a free port of this machine, for adapters up to rank 8."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, model: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-        self.log = log
+        self.log, self.model = log, model
         self.process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        words = [RANK, f"sampler.url={self.url}", "sampler.cpu_kv_cache_gib=0.1"]
+        words = [RANK, f"sampler.url={self.url}", "sampler.cpu_kv_cache_gib=0.1", f"model.path={self.model}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tina.sampler.serve", *words],
@@ -82,7 +83,9 @@ class ServerProcess:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path_factory.mktemp("server") / "log")
+    """Its model's generation_config.json asks for penalties: every comparison with a trainer sees one that is used."""
+    folder = tmp_path_factory.mktemp("server")
+    server = ServerProcess(folder / "log", demanding_model(folder / "model"))
     server.start()
     server.wait()
     yield server

@@ -43,6 +43,8 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
             f"without {config.benchmarks.skip}."
         )
     tell_too_long(evaluator)
+    if told := policy.unused_defaults(config.model):
+        console.print(told)
     with_vllm = has_engine(config.sampler)
     engine = functools.cache(
         lambda: start_engine(config, evaluator, run) if with_vllm else load_engine(config.model, config.hardware, run)

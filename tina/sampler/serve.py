@@ -52,6 +52,7 @@ def arguments(config: TrainConfig) -> list[str]:
         "max-lora-rank": served_rank(config.lora.rank),
         "max-loras": adapters_at_once(sampler, config.hardware.device),  # others wait for their turn
         "logprobs-mode": "processed_logprobs",  # of the distribution that tokens are drawn from
+        "generation-config": "vllm",  # not the model's, whose penalties requests would inherit
         "tensor-parallel-size": sampler.tensor_parallel,
     }
     if model.revision:

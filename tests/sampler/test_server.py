@@ -48,7 +48,7 @@ needs_vllm = pytest.mark.vllm
 class ServerProcess:
     """`python -m tina.sampler.serve` on a free port of this machine, for adapters up to rank 8."""
 
-    def __init__(self, log: Path, model: Path) -> None:
+    def __init__(self, log: Path, model: Path | str = "embedded:d") -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"

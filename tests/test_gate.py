@@ -44,6 +44,7 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
         (["paths.outputs=./pyproject.toml/x"], "pyproject.toml is a file"),
         (["batch.num_generations=7"], "groups of batch.num_generations=7: use 63 or 70"),
         (["batch.num_generations=1", "batch.completions_per_step=64"], "a group needs at least 2"),
+        (["algorithm.num_iterations=2", "lora.dropout=0.1"], "would measure dropout masks; set lora.dropout=0"),
         (["batch.completions_per_forward=48"], "not a multiple of batch.completions_per_forward=48"),
         (["hardware.processes=3"], "cannot be split over hardware.processes=3: use 63 completions"),
         (["length.max_completion_tokens=4000"], "do not fit the sampler's context of 1024"),

@@ -24,7 +24,6 @@ SMALL = [
     "batch.completions_per_forward=8",
     "batch.num_generations=4",
     "length.max_completion_tokens=16",
-    "lora.dropout=0.1",
     "grading.workers=1",
 ]
 
@@ -48,7 +47,9 @@ def set_back(outputs: Path, step: int) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("more", [[], ["algorithm.num_iterations=2"]], ids=["on-policy", "two updates a batch"])
+@pytest.mark.parametrize(
+    "more", [["lora.dropout=0.1"], ["algorithm.num_iterations=2"]], ids=["on-policy", "two updates a batch"]
+)
 def test_from_any_checkpoint_on_the_rest_is_the_same(tmp_path: Path, more: list[str]) -> None:
     train(tmp_path, *more)
     whole = training_metrics(tmp_path)

@@ -190,6 +190,17 @@ def forward_divides_the_batch(config: TrainConfig) -> str | None:
 
 
 @rule
+def old_log_probs_have_no_dropout(config: TrainConfig) -> str | None:
+    """The old policy's log-probs and the new one's would be computed under different masks, so that no ratio is 1."""
+    if config.algorithm.num_iterations > 1 and config.lora.method == "lora" and config.lora.dropout > 0:
+        return (
+            f"algorithm.num_iterations={config.algorithm.num_iterations} with lora.dropout={config.lora.dropout}: the "
+            "ratio of new to old log-probs would measure dropout masks; set lora.dropout=0."
+        )
+    return None
+
+
+@rule
 def horizon_covers_the_run(config: TrainConfig) -> str | None:
     horizon = horizon_steps(config.schedule)
     if horizon < config.schedule.max_steps:

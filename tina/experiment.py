@@ -201,11 +201,11 @@ def _evaluate(
         return {}
     tell_too_long(evaluator)
     started = functools.cache(engine)
-    found = checkpoints(run.checkpoint_folder)
+    found, base = checkpoints(run.checkpoint_folder), identity.model_digest(run.values["model"])
 
     def subject(step: int) -> runner.Subject:
-        fingerprint = f"{run.digest} {config.model.dtype}"
-        return runner.Subject(run.digest, fingerprint, config.model.name, step, run.folder / "evaluations")
+        fingerprint, folder = f"{run.digest} {config.model.dtype}", run.folder / "evaluations"
+        return runner.Subject(run.digest, fingerprint, run.digest if step else base, config.model.name, step, folder)
 
     @contextlib.contextmanager
     def at(step: int) -> Iterator[runner.Sample]:

@@ -128,6 +128,11 @@ def digest(config: Mapping[str, Any]) -> str:
     return text_digest(json.dumps(identity_of(config), sort_keys=True, ensure_ascii=False, default=str))
 
 
+def model_digest(model: Mapping[str, Any]) -> str:
+    """16 hex digits that stand for a model as it is loaded, its files by content if they are local."""
+    return text_digest(json.dumps(identity_of({"model": model}), sort_keys=True, default=str))
+
+
 def text_digest(text: str) -> str:
     """16 hex digits of a text's SHA-256: W&B ids, here and of evaluations and studies."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -382,6 +382,12 @@ def horizon_steps(schedule: Schedule) -> int:
     )
 
 
+def truncation(rollout: Rollout) -> str | None:
+    """The setting by which sampling leaves tokens out (`rollout.top_p=0.9`); None if every token can be drawn."""
+    settings = (("top_p", rollout.top_p < 1), ("top_k", rollout.top_k > 0), ("min_p", bool(rollout.min_p)))
+    return next((f"rollout.{name}={getattr(rollout, name)}" for name, cuts in settings if cuts), None)
+
+
 def longest_sequence(config: TrainConfig) -> int:
     """The longest prompt plus the longest completion of training."""
     return config.length.max_prompt_tokens + config.length.max_completion_tokens

@@ -40,6 +40,7 @@ from tina.schema import (
     context_tokens,
     gradient_accumulation_steps,
     horizon_steps,
+    truncation,
 )
 
 FULL_BYTES = 16 * 2**20
@@ -187,9 +188,16 @@ class StretchedTrainer(GRPOTrainer):
     """GRPO whose learning-rate schedule is laid over more steps than are run, and whose checkpoints can be trusted."""
 
     def __init__(
-        self, *args: Any, horizon: int, sampler: Sampler, engine: EngineSettings | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        horizon: int,
+        sampler: Sampler,
+        truncated: bool = False,
+        engine: EngineSettings | None = None,
+        **kwargs: Any,
     ) -> None:
-        self.horizon, self.sampler = horizon, sampler
+        """`horizon`: steps that the schedule is laid over; `truncated`: sampling leaves tokens out (top-p, top-k)."""
+        self.horizon, self.sampler, self.truncated = horizon, sampler, truncated
         with generating_with(engine):
             super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
@@ -224,7 +232,9 @@ class StretchedTrainer(GRPOTrainer):
         output = super()._generate_and_score_completions(inputs)
         if "sampling_per_token_logps" in output:
             mode = "train" if self.model.training else "eval"
-            for name, value in (self._fidelity(output) | self.vllm_generation.told).items():
+            # Log-probs of a distribution without its tail, held against those of the whole, would say nothing.
+            compared = {} if self.truncated else self._fidelity(output)
+            for name, value in (compared | self.vllm_generation.told).items():
                 self._metrics[mode][name].append(value)
         return output
 
@@ -389,6 +399,7 @@ def build_trainer(
             callbacks=callbacks,
             horizon=horizon_steps(config.schedule),
             sampler=config.sampler,
+            truncated=truncation(config.rollout) is not None,
             engine=engine,
         )
     except (TypeError, ValueError) as error:

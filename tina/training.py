@@ -61,6 +61,8 @@ def train(
         return past, None
     if run.phase == "evaluate":
         raise UserError(f"{run.folder} is not trained to its end, so there is nothing to evaluate: train it first.")
+    if settings and (cut := schema.truncation(config.rollout)):
+        console.print(f"{cut} leaves tokens out of sampling: whether sampler and trainer agree cannot be told.")
     stop = OrderlyStop()
     limit = config.hardware.step_timeout_s
     with hang.within(limit, "Starting to train", STEP_TIMEOUT):

@@ -28,7 +28,7 @@ def evaluator(tasks: list[Task], mode: str = "disabled", **changes: object) -> E
 
 
 def subject(folder: Path, step: int = 10, source: str = "run") -> Subject:
-    return Subject(source, source, "fake", step, folder)
+    return Subject(source, source, source, "fake", step, folder)
 
 
 class FakeSampler:

@@ -191,3 +191,22 @@ def test_mistakes_of_export_and_chat_are_a_sentence(made_run: Path, arguments: l
     assert done.returncode == 2, done.stdout + done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_runs_share_the_random_numbers_of_their_base_and_no_others(sweep: Path) -> None:
+    """Common sampling noise would be missing from the spread between runs."""
+    drawn = {}
+    for arm in (sweep / "runs").iterdir():
+        for path in arm.rglob("records.jsonl"):
+            step = path.parent.parent.name
+            drawn.setdefault(step, []).append(
+                {(r.benchmark, r.problem_id): (r.seed, r.text) for r in records.read(path)}
+            )
+    assert set(drawn) == {"step-0", "step-2", "step-4"}
+    for step, (*found,) in drawn.items():
+        seeds = [{seed for seed, _ in records.values()} for records in found]
+        assert len(found) == 4  # two arms, two benchmarks
+        shared = [a & b for i, a in enumerate(seeds) for b in seeds[i + 1 :]]
+        assert any(shared) == (step == "step-0"), step
+    bases = sorted(drawn["step-0"], key=lambda records: sorted(records)[0])
+    assert bases[0] == bases[1] and bases[2] == bases[3]

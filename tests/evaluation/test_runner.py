@@ -105,13 +105,13 @@ def test_a_benchmark_none_of_whose_prompts_fit_asks_for_nothing(tmp_path: Path) 
 @pytest.mark.parametrize("base_seed", [0, 42, 43])
 def test_no_two_batches_of_ten_samples_of_the_papers_sets_share_a_seed(base_seed: int) -> None:
     config = Benchmarks("paper_mean10", list(PAPER), samples=10, seed=base_seed)
-    seeds = [batch.seed for name, n in PAPER.items() for batch in batches(task(name, n), config)]
+    seeds = [batch.seed for name, n in PAPER.items() for batch in batches(task(name, n), config, "run")]
     assert len(seeds) == len(set(seeds)) > 90
 
 
 def test_two_seeds_of_an_evaluation_share_no_batch_seed() -> None:
     one, other = (
-        {batch.seed for batch in batches(task("math500", 500), Benchmarks("b", samples=10, seed=seed))}
+        {batch.seed for batch in batches(task("math500", 500), Benchmarks("b", samples=10, seed=seed), "run")}
         for seed in (42, 43)
     )
     assert not one & other

@@ -86,6 +86,14 @@ def test_dropout_is_no_difference(tmp_path: Path) -> None:
     assert largest(trained(tmp_path, "lora.dropout=0.2", steps=4)) < ROUNDING
 
 
+@pytest.mark.parametrize("cut", ["rollout.top_p=0.5", "rollout.top_k=3", "rollout.min_p=0.2"])
+def test_log_probs_of_a_truncated_distribution_are_not_held_against_those_of_the_whole(
+    cut: str, tmp_path: Path
+) -> None:
+    history = trained(tmp_path, cut, steps=2)
+    assert not any(name.startswith("fidelity/") for row in history for name in row if name != "fidelity/base_drift")
+
+
 def test_a_sync_that_is_skipped_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve = seam.Engine.serve_adapter
     served: list[Path] = []

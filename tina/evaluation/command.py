@@ -4,7 +4,7 @@ import contextlib
 import functools
 from dataclasses import asdict
 
-from tina import policy, selection
+from tina import identity, policy, selection
 from tina.errors import UserError
 from tina.evaluation import runner, table
 from tina.evaluation.checkpoints import measure, tell_too_long
@@ -50,8 +50,11 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
         lambda: start_engine(config, evaluator, run) if with_vllm else load_engine(config.model, config.hardware, run)
     )
 
+    base = identity.model_digest(asdict(config.model))
+
     def subject(step: int) -> runner.Subject:
-        return runner.Subject(request.source, request.fingerprint, config.model.name, step, request.folder)
+        randomness = run.digest if run and step else base
+        return runner.Subject(request.source, request.fingerprint, randomness, config.model.name, step, request.folder)
 
     def at(step: int) -> contextlib.AbstractContextManager[runner.Sample]:
         if with_vllm:

@@ -1,7 +1,6 @@
 """What `evaluate.py` was asked for, with everything that was left out taken from the run. Loads no torch."""
 
 import dataclasses
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,7 +37,7 @@ class Request:
         """Everything about the model that changes what it answers; of a run, its digest covers all but the type."""
         if self.run:
             return f"{self.run.digest} {self.config.model.dtype}"
-        return json.dumps(identity.identity_of({"model": asdict(self.config.model)}), sort_keys=True)
+        return identity.model_digest(asdict(self.config.model))
 
 
 def resolve(config: EvaluateConfig) -> Request:

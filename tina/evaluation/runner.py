@@ -8,7 +8,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,6 +48,8 @@ class Subject:
     """The training run's digest, or the model's name."""
     fingerprint: str
     """Everything about it that decides what it answers, but for the step."""
+    randomness: str
+    """The digest that its random numbers follow from: the run's, or of a base (step 0) or a baseline the model's."""
     model: str
     step: int
     folder: Path
@@ -120,7 +122,8 @@ def records_id(subject: Subject, task: Task, evaluator: Evaluator) -> str:
     """16 hex digits of what was evaluated, on what, and how it was sampled and graded; not of how often."""
     b = evaluator.benchmarks
     asked = [[item.problem_id, item.gold, item.prompt] for item in task.items]
-    parts = [subject.fingerprint, subject.step, task.benchmark, asked, asdict(evaluator.sampling), b.seed, b.sequences]
+    parts = [subject.fingerprint, subject.randomness, subject.step, task.benchmark, asked, asdict(evaluator.sampling)]
+    parts += [b.seed, b.sequences]
     return text_digest(json.dumps([*parts, evaluator.grading.mode, evaluator.max_context_tokens, evaluator.sampled_by]))
 
 
@@ -140,7 +143,7 @@ def pending(subject: Subject, evaluator: Evaluator) -> int:
     missing = 0
     for task in evaluator.tasks:
         found = {record.key for record in records.read(records_file(subject, task, evaluator))}
-        missing += sum(key not in found for batch in batches(task, evaluator.benchmarks) for key in batch.keys)
+        missing += sum(key not in found for batch in batches(task, evaluator.benchmarks, "") for key in batch.keys)
     return missing
 
 
@@ -155,19 +158,20 @@ def evaluate(subject: Subject, evaluator: Evaluator, sample: Sample | None, on_r
         for task in evaluator.tasks:
             path = records_file(subject, task, evaluator)
             held.enter_context(exclusive(path.parent))
-            found += _complete(path, task, evaluator, _metered(path.parent, subject, evaluator, sample), on_records)
+            answer = _metered(path.parent, subject, evaluator, sample)
+            found += _complete(path, batches(task, evaluator.benchmarks, subject.randomness), answer, on_records)
         _log_once(subject, evaluator, found)
     return found
 
 
 def _complete(
-    path: Path, task: Task, evaluator: Evaluator, answer: Callable[[Batch], list[Record]], on_records: OnRecords
+    path: Path, asked: Iterable[Batch], answer: Callable[[Batch], list[Record]], on_records: OnRecords
 ) -> list[Record]:
     """The records of one benchmark, in order; a batch of which one is missing is sampled again, exactly."""
     records.mend(path)
     found = {record.key: record for record in records.read(path)}
     ordered: list[Record] = []
-    for batch in batches(task, evaluator.benchmarks):
+    for batch in asked:
         missing = [key for key in batch.keys if key not in found]
         if missing:
             fresh = [record for record in answer(batch) if record.key not in found]

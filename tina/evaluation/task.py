@@ -83,14 +83,15 @@ def _distinct_ids(problems: Sequence[Problem]) -> list[str]:
     return ids
 
 
-def batches(task: Task, config: Benchmarks) -> Iterator[Batch]:
+def batches(task: Task, config: Benchmarks, subject: str) -> Iterator[Batch]:
     """All batches of a task, `config.samples` times through its items.
 
-    A batch's seed is a hash of its place, so that no two are alike, an interrupted batch is sampled again exactly, and
-    more samples leave those that exist as they are.
+    A batch's seed is a hash of its place and of the digest of what is evaluated, `subject`: no two are alike, an
+    interrupted batch is sampled again exactly, and more samples leave those that exist as they are. If all runs had the
+    same seeds, part of the sampling noise would be common to them, and missing from the spread between them.
     """
     for sample in range(config.samples):
         for start in range(0, len(task.items), config.sequences):
-            name = f"{config.seed}:{task.benchmark}:{sample}:{start}"
+            name = f"{config.seed}:{subject}:{task.benchmark}:{sample}:{start}"
             seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
             yield Batch(task.benchmark, sample, task.items[start : start + config.sequences], seed, task.opens_think)

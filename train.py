@@ -6,7 +6,7 @@ from dataclasses import asdict
 import hydra
 from omegaconf import DictConfig
 
-from tina import cli, configs, identity
+from tina import cli, configs
 
 configs.register()
 
@@ -16,7 +16,7 @@ def run(config: DictConfig) -> None:
     from tina import summary
 
     typed = configs.typed(config)
-    if summary.show_done(identity.run_folder(asdict(typed))):
+    if summary.show_done(asdict(typed)):
         return
     from tina.experiment import run_experiment  # torch is loaded only once everything has been checked
 

@@ -64,7 +64,7 @@ def _config(config: Mapping[str, Any], job_type: str, odd: list[str]) -> dict[st
     """The settings whose form tables count on; where the form is another one the key is left out."""
     forms: dict[str, Callable[[Any], bool]] = {
         "cfg": lambda value: isinstance(value, dict),
-        "versions": lambda value: isinstance(value, dict),
+        "segments": _are_segments,
         "label": lambda value: isinstance(value, str),
         "run_name": lambda value: isinstance(value, str),
         "train_id": lambda value: isinstance(value, str),
@@ -96,4 +96,11 @@ def _is_manifest(study: Any) -> bool:
         and all(isinstance(arm.get(name), str) for name in ("digest", "label"))
         and isinstance(arm.get("overrides") or {}, dict)
         for arm in arms
+    )
+
+
+def _are_segments(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(key, {}), dict) for key in ("versions", "precision"))
+        for one in value
     )

@@ -98,6 +98,7 @@ def several(rows: Sequence[Row], fact: str) -> bool:
 def fact_columns(rows: Sequence[Row]) -> list[Column]:
     """What every table of trained checkpoints shows: the state where not all is finished, a column a benchmark."""
     state = [STATE] if any(row["state"] != "finished" for row in rows) else []
+    state += [CHANGED] if any(row.get("changed") for row in rows) else []
     benchmarks = benchmark_columns(rows)
     title = "average\n%" if len(benchmarks) > 1 else "accuracy\n%"
     measured = [Column(title, accuracy), Column("95 %\ninterval", interval)]
@@ -123,6 +124,7 @@ def detail_columns() -> list[Column]:
 
 SEEDS = Column("seeds", number("n_seeds", "d"), rank=1)
 STATE = Column("state", plain("state"), numeric=False)
+CHANGED = Column("went on\nunder", lambda row: row.get("changed") or DASH, rank=1, numeric=False)
 STEPS = [
     Column("best\nstep", number("best_step", ".0f")),
     Column("% of\nepoch", number("percent_of_epoch", ".0f"), rank=2),

@@ -131,7 +131,7 @@ def _runs(overview: Overview, pictures: Mapping[str, str]) -> str:
             "W&B file": run["path"],
             "started": run["segments"],
             "could not be read": run["damage"] or "nothing",
-            "versions": ", ".join(f"{name} {v}" for name, v in (run["config"].get("versions") or {}).items()),
+            "versions": row["versions"],
         } | dict(leaves(run["config"].get("cfg") or {}))
         curves = pictures.get(f"dynamics_{row['run']}", "")
         parts.append(

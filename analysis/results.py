@@ -84,6 +84,7 @@ def _train_row(
         "steps": why if step is None else step,
         **{fact: summary.get(key, why) for fact, key in LOGGED.items()},
         **_transition(run, turns if _is_foreign(run) else None, why),
+        **_computed_with(config.get("segments") or []),
     }
     held_out = settings.get("selection.benchmark")
     measured = {step: reported(found, held_out) for step, found in evaluated.items()}
@@ -95,6 +96,18 @@ def _train_row(
     base = {f"base_{fact}": value for fact, value in _facts(measured.get(0, Missing("no eval"))).items()}
     percent = _percent_of_epoch(chosen, summary, why)
     return row | _facts(tests) | base | {"percent_of_epoch": percent, "evaluation": tests}
+
+
+def _computed_with(segments: Sequence[Mapping[str, Any]]) -> Row:
+    """The versions that the last start of a run had, and `changed`: what other ones had before, empty if none had."""
+    facts = [{**one.get("versions", {}), **one.get("precision", {})} for one in segments]
+    changed = []
+    for name in dict.fromkeys(name for one in facts for name in one):
+        values = dict.fromkeys(str(one[name]) for one in facts if name in one)
+        changed += [f"{name} {', then '.join(values)}"] if len(values) > 1 else []
+    last = segments[-1].get("versions", {}) if segments else {}
+    told = ", ".join(f"{name} {version}" for name, version in last.items())
+    return {"versions": told or Missing("not logged"), "changed": "; ".join(changed)}
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import hang, identity, policy, summary
+from tina import hang, identity, policy, segments, summary
 from tina.checkpoint import checkpoints
 from tina.data import gym
 from tina.data.contamination import contamination
@@ -66,7 +66,7 @@ def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 
     """
     values = asdict(config)
     run = Run(config, values, identity.digest(values), identity.run_folder(values), phase)
-    if told := summary.show_done(run.folder):
+    if told := summary.show_done(values):
         return told
     _can_run_here(config, phase)
     if config.hardware.processes > 1 and not ranks.inside() and phase != "evaluate":
@@ -124,7 +124,9 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     facts |= {f"data/{name}": count for name, count in counts.items()}
     evaluator = runner.make_evaluator(config, tokenizer, grader, config.lora)
     settings = _engine_settings(run, evaluator)
-    with tracked(run, facts) as log:
+    commits = {"model": getattr(model.config, "_commit_hash", None), "dataset": loaded.commit}
+    started = segments.begin(run.folder, segments.segment(config, commits)) if run.leads else []
+    with tracked(run, facts, started) as log:
         rows, engine = train(
             run, model, tokenizer, problems, _grading(loaded, grader), lambda: grader.counters, settings, log
         )
@@ -143,6 +145,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
             facts |= run.held.facts()
         facts |= {f"grading/{name}": count for name, count in grader.counters.items()}
         told = outcome(config, run.folder, list(checkpoints(run.checkpoint_folder)), rows, scored, facts)
+        told["commits"] = started[-1]["commits"]
         log(told["logged"])
     written = run.summary_file.with_suffix(".tmp")
     written.write_text(json.dumps(told, indent=2) + "\n")

@@ -21,7 +21,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tina import checks, configs, identity
+from tina import canonical, checks, configs, identity
 from tina.configs import CONF, ROOT, SCHEMAS, typed
 from tina.errors import UserError
 from tina.launch.settings import CLUSTER, SlurmSettings
@@ -49,7 +49,7 @@ class Arm:
 
     @property
     def done(self) -> bool:
-        return (self.folder / "summary.json").exists()
+        return identity.is_done(self.config)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") 
             arm, more = _compose_arm(good, dict(zip(axes, choices, strict=True)), config_name, cache)
             problems += more
             arms += [arm] if arm else []
-    problems = _unique(problems + _same_arms(arms))
+    if config_name == "train":
+        problems += _without_effect([*axes, *_plain_keys(fixed)], arms) or _same_arms(arms)
+    problems = _unique(problems)
     choices = hydra.runtime.choices
     files = [f"{group}/{choices[group]}.yaml" for group in choices if group.split("/")[0] == "sweeps"]
     source = files[0] if files else "command line"
@@ -331,6 +333,27 @@ def _cause(error: BaseException) -> str:
 def _first_line(error: BaseException) -> str:
     told = str(error) or str(error.__cause__)
     return told.strip().splitlines()[0].rstrip(".") + "."
+
+
+def _plain_keys(overrides: Iterable[str]) -> list[str]:
+    """The keys that are given a value, and not a group that is chosen."""
+    keys = [override.lstrip("+").partition("=")[0] for override in overrides if not override.startswith("~")]
+    return [key for key in keys if not key.startswith("hydra") and not (CONF / key).is_dir()]
+
+
+def _without_effect(keys: Iterable[str], arms: Sequence[Arm]) -> list[str]:
+    """Keys that were given and change nothing in any arm, with the setting that is why."""
+    void = [canonical.without_effect(arm.config) for arm in arms]
+
+    def why(key: str, of_arm: Mapping[str, str]) -> str | None:
+        return next((told for name, told in of_arm.items() if key == name or key.startswith(f"{name}.")), None)
+
+    reasons = {key: [why(key, of_arm) for of_arm in void] for key in keys}
+    return [
+        f"{key} changes nothing that runs, because of {told[0]}: leave {key} out, or change that."
+        for key, told in reasons.items()
+        if told and all(told)
+    ]
 
 
 def _same_arms(arms: Sequence[Arm]) -> list[str]:

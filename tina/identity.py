@@ -1,17 +1,20 @@
 """What a run is: the digest of its configuration, the folder it lies in, and the manifest of the study it belongs to.
 
-The digest covers the whole resolved configuration minus `NOT_IDENTITY`. Two commands that mean the same experiment get
-the same digest, whatever groups, sweep files or launchers they went through; a changed setting is another run.
+The digest covers the whole resolved configuration in its canonical form, minus `NOT_IDENTITY` and what is at its
+default. Two commands that mean the same experiment get the same digest, whatever groups, sweep files or launchers they
+went through; a changed setting is another run.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tina.schema import SCHEMA_VERSION
+from tina.canonical import canonical
+from tina.schema import SCHEMA_VERSION, TrainConfig
 
 NOT_IDENTITY = (
     # names of groups: labels for people; what a group sets is counted
@@ -31,10 +34,11 @@ NOT_IDENTITY = (
     "selection.rule",
     "selection.benchmark",
     "selection.first_samples",
-    # where the sampler's server is, how long it is waited for, and how evaluations share an engine
-    "sampler.adapters",
-    "sampler.url",
-    "sampler.wait_s",
+    # how an engine is run: its memory and speed, where a server is, how closely it is watched
+    *(f"sampler.{name}" for name in ("eager", "gpu_memory_utilization", "cpu_kv_cache_gib", "prefix_caching", "sleep")),
+    *(f"sampler.{name}" for name in ("tensor_parallel", "adapters", "url", "wait_s")),
+    "sampler.fidelity_completions",
+    "sampler.fidelity_every",
     # the machine and its price; the number of processes is counted, since it orders the samples
     "hardware.device",
     "hardware.threads",
@@ -42,6 +46,10 @@ NOT_IDENTITY = (
     "hardware.gpu",
     "hardware.usd_per_hour",
     "hardware.gradient_checkpointing",
+    # limits that the gate checks, and that change nothing where they hold
+    "model.max_context_tokens",
+    "length.context_tokens",
+    "dataset.expected_rows",
     # what forecasts rest on
     "model.shape",
     "length.expected_tokens",
@@ -49,8 +57,8 @@ NOT_IDENTITY = (
     # how many workers grade does not change a verdict
     "grading.workers",
 )
-ONLY_WHERE_STOPPED = ("selection.stop", "selection.stop_after_steps")
-"""Counted where they may end a run early; a run that is never stopped is the same without them."""
+
+NOT_ASKED = ("benchmarks.name", "benchmarks.expected_tokens", "selection.name")
 
 LOCAL_FILES = ("model.path", "dataset.path")
 """Counted by content when they are local: a moved file is the same run, an edited one another."""
@@ -66,6 +74,10 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from leaves(value, f"{name}.")
         else:
             yield name, value
+
+
+DEFAULTS = dict(leaves(asdict(TrainConfig())))
+"""The schema's default of each setting by dotted name; `???` where there is none."""
 
 
 def is_identity(name: str) -> bool:
@@ -112,14 +124,18 @@ def local_path(name: str | None) -> Path | None:
 
 
 def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves that make a run what it is, by dotted name, local files by their content."""
-    counted = {name: value for name, value in leaves(config) if is_identity(name)}
-    if counted.get("selection.stop", "never") == "never":
-        counted = {name: value for name, value in counted.items() if name not in ONLY_WHERE_STOPPED}
+    """The leaves that make a run what it is, by dotted name, local files by their content.
+
+    A setting at the schema's default is left out, so that one that comes later voids no run that was made without it;
+    its default then has to be what was done before.
+    """
+    counted = {name: value for name, value in leaves(canonical(config)) if is_identity(name) and value != {}}
+    counted = {name: value for name, value in counted.items() if name not in DEFAULTS or value != DEFAULTS[name]}
     for name in LOCAL_FILES:
         path = local_path(counted.get(name))
         if path is not None and path.exists():
             counted[name] = f"sha256:{content_hash(path)}"
+            counted.pop(f"{name.split('.')[0]}.revision", None)
     return counted | {"schema_version": SCHEMA_VERSION}
 
 
@@ -136,6 +152,26 @@ def model_digest(model: Mapping[str, Any]) -> str:
 def text_digest(text: str) -> str:
     """16 hex digits of a text's SHA-256: W&B ids, here and of evaluations and studies."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def asked(config: Mapping[str, Any]) -> str:
+    """16 hex digits of what a run is evaluated on and by what its checkpoint is chosen: no part of what a run is."""
+    groups = {name: config[name] for name in ("benchmarks", "selection")}
+    found = {name: value for name, value in leaves(groups) if name not in NOT_ASKED}
+    for name, value in found.items():
+        path = local_path(value) if name.startswith("benchmarks.paths.") else None
+        if path is not None and path.exists():
+            found[name] = content_hash(path)
+    return text_digest(json.dumps(found, sort_keys=True, default=str))
+
+
+def is_done(config: Mapping[str, Any]) -> bool:
+    """Has the run ended, with answers to what is asked of it now?"""
+    try:
+        told = json.loads((run_folder(config) / "summary.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    return told["asked"] == asked(config)
 
 
 def label(config: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from trl.trainer.utils import RepeatSampler
+
+from tina.sampler.seam import RepeatSampler
 
 
 class ResumableSampler(RepeatSampler):

@@ -49,6 +49,7 @@ def outcome(
     return {
         "label": identity.label(values),
         "digest": identity.digest(values),
+        "asked": identity.asked(values),
         "folder": str(folder),
         "reported": reported,
         "scores": {str(step): score_records(records) for step, records in scored.items()},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tina import hang, identity, schema, study, summary, tracking
+from tina import hang, identity, schema, study, tracking
 from tina.checkpoint import checkpoints
 from tina.errors import TRY_LATER, TryLater
 from tina.held import Held
@@ -48,8 +48,11 @@ class Run:
 
 
 @contextlib.contextmanager
-def tracked(run: Run, facts: dict[str, Any]) -> Iterator[Any]:
-    """The training run in W&B: yields its `log`, and closes it so that nothing logged is lost, whatever happens."""
+def tracked(run: Run, facts: dict[str, Any], segments: list[dict[str, Any]]) -> Iterator[Any]:
+    """The training run in W&B: yields its `log`, and closes it so that nothing logged is lost, whatever happens.
+
+    `segments`: what each start of the run computed with, this one last.
+    """
     if not run.leads:
         yield lambda row: None
         return
@@ -60,7 +63,7 @@ def tracked(run: Run, facts: dict[str, Any]) -> Iterator[Any]:
         "label": label,
         "folder": str(run.folder),
         "schema_version": schema.SCHEMA_VERSION,
-        "versions": summary.versions(),
+        "segments": segments,
     }
     tags = study.studies_of(run.config.paths.outputs, run.digest)
     recorder = tracking.start(

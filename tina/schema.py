@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counted in every digest: raise it when the same configuration starts to mean another experiment."""
 
 
@@ -62,6 +62,8 @@ class Dataset:
     hub_id: str | None = None
     subset: str | None = None
     split: str = "train"
+    revision: str | None = None
+    """A branch, tag or commit of the hub's; its newest state unless set."""
     path: str | None = None
     """A local jsonl, json or parquet file, or a folder of them; wins over `hub_id`."""
     filter: str = "sound"

@@ -1,30 +1,22 @@
 """The end of a run, for people: what changed, where the turn was, which checkpoint, what it took, what to type next."""
 
-import importlib.metadata
 import json
-import platform
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
+from tina import identity
 from tina.progress import console
 from tina.selection import bias_in_words
 
-PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "wandb", "math-verify", "hydra-core")
 
-
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that decide what a run computes."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def show_done(folder: Path) -> dict[str, Any] | None:
-    """Shows the summary of a run that is done, and returns it; None of one that is not."""
-    path = folder / "summary.json"
-    if not path.exists():
+def show_done(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Shows the summary of a run that is done, and returns it; None of one that is not, or is now asked for more."""
+    if not identity.is_done(config):
         return None
-    told = json.loads(path.read_text())
+    folder = identity.run_folder(config)
+    told = json.loads((folder / "summary.json").read_text())
     console.print(f"Done before: {folder} (remove the folder to run it again).")
     show(told)
     return told
@@ -70,6 +62,9 @@ def show(told: dict[str, Any]) -> None:
             f"${logged['forecast/evaluation_cost_usd']:.2f}; in fact {logged['run/evaluation_seconds'] / 3600:.2f} "
             f"hours, ${logged['run/evaluation_cost_usd']:.2f}"
         )
+    if commits := told.get("commits"):
+        read = ", ".join(f"{name} at {commit[:12]}" for name, commit in commits.items())
+        console.print(f"hub          {read}")
     console.print(f"lies in      {told['folder']}")
     console.print("next         python analysis/tables.py        every run so far, as a table")
     console.print("             python train.py -m lora.rank=4,8,16,32,64        an ablation")

@@ -1,10 +1,12 @@
 """The fields of TRL's GRPOConfig that `trainer.<field>=` may set, by name. Imports neither torch nor TRL."""
 
 import ast
+import contextlib
 import difflib
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 OF_TRLS_OWN_ENGINE = {
     "vllm_server_base_url",
@@ -97,17 +99,42 @@ def problem(name: str) -> str | None:
     return None
 
 
-@cache
 def known() -> frozenset[str]:
-    """The names of GRPOConfig's fields, read from the installed sources: importing them would load torch."""
-    names: set[str] = set()
+    """The names of GRPOConfig's fields."""
+    return frozenset(_fields())
+
+
+def defaults() -> dict[str, Any]:
+    """GRPOConfig's fields to their defaults, of those whose default is written as a plain value."""
+    found = {}
+    for name, value in _fields().items():
+        with contextlib.suppress(ValueError, TypeError, SyntaxError):
+            found[name] = ast.literal_eval(value)
+    return found
+
+
+@cache
+def _fields() -> dict[str, ast.expr]:
+    """Name and default of each field, read from the installed sources: importing them would load torch."""
+    found: dict[str, ast.expr] = {}
     for package, *modules in (
-        ("trl", "trainer/grpo_config.py", "trainer/base_config.py"),
         ("transformers", "training_args.py"),
+        ("trl", "trainer/base_config.py", "trainer/grpo_config.py"),  # what TRL defines again wins
     ):
         folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
         for module in modules:
             for node in ast.walk(ast.parse((folder / module).read_text())):
                 if isinstance(node, ast.ClassDef) and node.name in ("GRPOConfig", "_BaseConfig", "TrainingArguments"):
-                    names |= {f.target.id for f in node.body if isinstance(f, ast.AnnAssign)}
-    return frozenset(names)
+                    found |= {field.target.id: _default(field.value) for field in node.body if _is_field(field)}
+    return found
+
+
+def _is_field(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+
+
+def _default(value: ast.expr | None) -> ast.expr:
+    """The expression of a default: `0.2` of `= 0.2` and of `= field(default=0.2, ...)`."""
+    keywords = value.keywords if isinstance(value, ast.Call) else []
+    given = next((keyword.value for keyword in keywords if keyword.arg == "default"), value)
+    return given if given is not None else ast.Name("unknown")

@@ -36,6 +36,8 @@ class LoadedSet:
     problems: list[Problem]
     counts: dict[str, int]
     score: Callable[[str, str | None], float] | None = None
+    commit: str | None = None
+    """Of the hub, where it is known."""
 
 
 def load_problems(dataset: "Dataset") -> LoadedSet:
@@ -52,13 +54,13 @@ def load_problems(dataset: "Dataset") -> LoadedSet:
         return _generated(dataset)
     if dataset.filter == "as_released":
         return _every_row(dataset)
-    found, counts = _distinct_problems(dataset)
+    found, counts, commit = _distinct_problems(dataset)
     kept, unparsed = _gradable(found, dataset)
     counts |= {"gold_unparsed": unparsed, "not_sampled": len(found) - unparsed - len(kept), "kept": len(kept)}
     if len(kept) < (dataset.size or 1):
         raise _too_few(dataset, counts, len(kept))
     _compare_with_expected(dataset, counts["rows"])
-    return LoadedSet(kept, counts)
+    return LoadedSet(kept, counts, commit=commit)
 
 
 def check_dataset(dataset: "Dataset") -> None:
@@ -91,23 +93,26 @@ def fit_prompts(
     return fitting, len(problems) - len(fitting)
 
 
-def _read(dataset: "Dataset") -> Iterator[Problem]:
+def _read(dataset: "Dataset") -> tuple[Iterator[Problem], str | None]:
+    """All rows as problems, and the commit of the hub that they are of, if they are from there."""
     wanted = top_level(dataset.columns)
+    rows: Iterable[Row]
     if dataset.path:
-        rows: Iterable[Row] = local_rows(dataset.path, wanted)
+        rows, commit = local_rows(dataset.path, wanted), None
     elif dataset.hub_id:
-        rows = hub_rows(dataset.hub_id, dataset.subset, dataset.split, wanted)
+        rows, commit = hub_rows(dataset.hub_id, dataset.subset, dataset.split, dataset.revision, wanted)
     else:
         raise UserError(
             f"The data set {dataset.name} says not where it comes from: "
             "set dataset.path, dataset.hub_id or dataset.generator."
         )
-    return (to_problem(row, where, dataset.columns) for where, row in rows)
+    return (to_problem(row, where, dataset.columns) for where, row in rows), commit
 
 
 def _every_row(dataset: "Dataset") -> LoadedSet:
     """Every row with a question, also those that repeat or contradict another, or have no gold that can be judged."""
-    rows = list(_read(dataset))
+    read, commit = _read(dataset)
+    rows = list(read)
     asked = [problem for problem in rows if problem.question]
     size = dataset.size or len(asked)
     if len(asked) < (dataset.size or 1):
@@ -116,7 +121,7 @@ def _every_row(dataset: "Dataset") -> LoadedSet:
     kept = [asked[row] for row in sorted(order[:size])]
     counts = {"rows": len(rows), "empty": len(rows) - len(asked), "not_sampled": len(asked) - size, "kept": size}
     _compare_with_expected(dataset, len(rows))
-    return LoadedSet(kept, counts)
+    return LoadedSet(kept, counts, commit=commit)
 
 
 def _place(dataset: "Dataset", problem: Problem, row: str = "") -> bytes:
@@ -124,13 +129,14 @@ def _place(dataset: "Dataset", problem: Problem, row: str = "") -> bytes:
     return hashlib.sha256(f"{dataset.seed} {problem.id}{row and f' {row}'}".encode()).digest()
 
 
-def _distinct_problems(dataset: "Dataset") -> tuple[list[Problem], dict[str, int]]:
-    """Each question once, with its gold, and the counts of rows, empty, duplicates, conflicting."""
+def _distinct_problems(dataset: "Dataset") -> tuple[list[Problem], dict[str, int], str | None]:
+    """Each question once, with its gold; the counts of rows, empty, duplicates, conflicting; the commit of the hub."""
     if dataset.size is not None and dataset.size < 1:
         raise UserError(f"dataset.size={dataset.size}: must be at least 1, or left out for the whole set.")
     rows = empty = 0
     by_id: dict[str, list[Problem]] = {}
-    for problem in _read(dataset):
+    problems, commit = _read(dataset)
+    for problem in problems:
         rows += 1
         if problem.question and problem.gold:
             by_id.setdefault(problem.id, []).append(problem)
@@ -143,7 +149,7 @@ def _distinct_problems(dataset: "Dataset") -> tuple[list[Problem], dict[str, int
     counts["conflicting"] = conflicting
     if len(found) < (dataset.size or 1):
         raise _too_few(dataset, counts, len(found))
-    return found, counts
+    return found, counts, commit
 
 
 def _spelling(gold: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,17 @@ def local_rows(path: str | Path, wanted: Sequence[str]) -> Iterator[Row]:
             yield from _parquet(file, wanted)
 
 
-def hub_rows(hub_id: str, subset: str | None, split: str, wanted: Sequence[str]) -> Iterator[Row]:
-    """Rows of a data set on the Hugging Face Hub (or in its cache). Raises UserError if it cannot be had."""
+def hub_rows(
+    hub_id: str, subset: str | None, split: str, revision: str | None, wanted: Sequence[str]
+) -> tuple[Iterator[Row], str | None]:
+    """Rows of a data set on the Hugging Face Hub (or in its cache), and the commit that they are of, where it is known.
+
+    Raises UserError if it cannot be had.
+    """
     import datasets
 
     try:
-        table = datasets.load_dataset(hub_id, subset, split=split)
+        table = datasets.load_dataset(hub_id, subset, split=split, revision=revision)
     except Exception as error:  # dozens of types, from the network to the set's own files; all are told in one way
         name = f"{hub_id} ({subset})" if subset else hub_id
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -45,9 +51,14 @@ def hub_rows(hub_id: str, subset: str | None, split: str, wanted: Sequence[str])
             f"The data set {name}, split {split}, cannot be loaded from the Hub: {reason}. Connect to the network (and "
             "log in, if the set is gated), or name a local copy with dataset.path=<file or folder>."
         ) from error
-    table = table.select_columns(_to_read(table.column_names, wanted))
-    for number, row in enumerate(table, start=1):
-        yield f"{hub_id}, row {number}", row
+    selected = table.select_columns(_to_read(table.column_names, wanted))
+    return ((f"{hub_id}, row {number}", row) for number, row in enumerate(selected, start=1)), commit_of(table)
+
+
+def commit_of(table: Any) -> str | None:
+    """The commit that a loaded data set is of: `datasets` calls the folder of its cache after it."""
+    folders = [Path(file["filename"]).parent.name for file in table.cache_files]
+    return next((name for name in folders if re.fullmatch(r"[0-9a-f]{40}", name)), None)
 
 
 def _files(path: Path) -> list[Path]:

@@ -30,7 +30,7 @@ class Job:
 
     @property
     def done(self) -> bool:
-        return (self.folder / "summary.json").exists()
+        return identity.is_done(self.config)
 
     def prepare(self, *flags: str) -> list[str]:
         """Writes the configuration into the run's folder; the command that runs it (`tina.experiment` has the flags).

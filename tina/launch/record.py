@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tina import jsonl
 from tina.errors import TRY_LATER
 
 JOBS = "jobs.jsonl"
@@ -32,10 +33,8 @@ class Submission:
 
 
 def add(folder: Path, **facts: Any) -> None:
-    """Adds a line; lines of one write do not mix."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / JOBS).open("a") as file:
-        file.write(json.dumps(facts | {"time": time.time()}) + "\n")
+    """Adds a line."""
+    jsonl.append(folder / JOBS, facts | {"time": time.time()})
 
 
 def submissions(folder: Path) -> list[Submission]:
@@ -79,8 +78,7 @@ def queue_seconds(folder: Path) -> float | None:
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
-    path = folder / JOBS
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [line for line in jsonl.read(folder / JOBS) if {"job", "event", "time"} <= line.keys()]
 
 
 def write_progress(folder: Path, **facts: Any) -> None:
@@ -91,6 +89,9 @@ def write_progress(folder: Path, **facts: Any) -> None:
 
 
 def progress(folder: Path) -> Mapping[str, Any] | None:
-    """What `write_progress` said last."""
-    path = folder / PROGRESS
-    return json.loads(path.read_text()) if path.exists() else None
+    """What `write_progress` said last; None of a run that has said nothing, or whose file is damaged."""
+    try:
+        told = json.loads((folder / PROGRESS).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return told if isinstance(told, dict) else None

@@ -82,6 +82,13 @@ def get_reward(name: str) -> RewardFunction:
     return _REWARDS[name]
 
 
+def option_defaults(name: str) -> dict[str, object]:
+    """The reward's options with their defaults; none of a reward that is not known."""
+    if name not in reward_names():
+        return {}
+    return {key: value.default for key, value in inspect.signature(_REWARDS[name]).parameters.items() if key != "batch"}
+
+
 def check_options(name: str, options: Mapping[str, object]) -> None:
     """Raises UserError if the reward takes no such option, or refuses its value: a batch of one row tells."""
     known = [key for key in inspect.signature(get_reward(name)).parameters if key != "batch"]

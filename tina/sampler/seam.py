@@ -36,8 +36,17 @@ import_module("trl.import_utils").is_vllm_available = lambda min_version=None: F
 
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 from trl.generation.vllm_generation import VLLMGeneration  # noqa: E402
+from trl.trainer.utils import RepeatSampler  # noqa: E402
 
-__all__ = ["Engine", "GRPOConfig", "GRPOTrainer", "PolicyGeneration", "generating_with", "start_engine"]
+__all__ = [
+    "Engine",
+    "GRPOConfig",
+    "GRPOTrainer",
+    "PolicyGeneration",
+    "RepeatSampler",
+    "generating_with",
+    "start_engine",
+]
 
 NAMES = {
     "trl.import_utils": ("is_vllm_available",),

@@ -120,7 +120,8 @@ def by_problem(benchmark: Benchmark | None, problems: Sequence[str]) -> np.ndarr
 def compare(a: Evaluation | Missing, b: Evaluation | Missing) -> Comparison | Missing:
     """Paired over the same problems, clustered by problem; over several benchmarks the mean of the differences.
 
-    The standard error of that mean is sqrt(sum se_b^2) / B, and the test is then the normal one.
+    The standard error of that mean is sqrt(sum se_b^2) / B, and the test is then the normal one. Its interval comes
+    from those of the benchmarks (MOVER, Zou & Donner 2008), which are no points where a difference has no spread.
     """
     missing = next((side for side in (a, b) if isinstance(side, Missing)), None)
     if missing is not None:
@@ -140,10 +141,14 @@ def compare(a: Evaluation | Missing, b: Evaluation | Missing) -> Comparison | Mi
         return Comparison(only.mean, only.low, only.high, only.p_value)
     difference = sum(one.mean for one in differences) / len(differences)
     error = math.hypot(*(one.standard_error for one in differences)) / len(differences)
-    if error == 0:
-        return Comparison(difference, difference, difference, float(difference == 0))
-    p_value = math.erfc(abs(difference) / error / math.sqrt(2))
-    return Comparison(difference, difference - Z * error, difference + Z * error, p_value)
+    if error > 0:
+        p_value = math.erfc(abs(difference) / error / math.sqrt(2))
+    else:  # the same difference on every problem of each: the chance that so many coins fall alike
+        p_value = 1.0 if difference == 0 else 2.0 ** (1 - sum(one.n_problems for one in differences))
+    down, up = (
+        math.hypot(*(getattr(one, end) - one.mean for one in differences)) / len(differences) for end in ("low", "high")
+    )
+    return Comparison(difference, difference - down, difference + up, p_value)
 
 
 def held_against_best(rows: Sequence[Row]) -> None:

@@ -22,14 +22,16 @@ from tina.cost import (
     forecast_evaluation,
     shape_of,
     step_flops,
+    training_bytes,
 )
 from tina.cost.calibration import keep
 from tina.cost.evaluation import answers
+from tina.cost.flops import base_weights
 from tina.evaluation.benchmarks import get_benchmark
 from tina.evaluation.checkpoints import race
 from tina.launch import record
 from tina.outcome import _taken
-from tina.schema import TrainConfig
+from tina.schema import Shape, TrainConfig
 from tina.trainer import build_trainer, prompt_dataset
 
 configs.register()
@@ -250,3 +252,34 @@ def test_a_length_that_was_not_measured_follows_from_two_that_were() -> None:
     assert found.step_seconds(112) == pytest.approx(3.3)
     with pytest.raises(ValueError, match="two lengths"):
         calibration.fitted([16, 16], [1, 2])
+
+
+# --- memory
+
+PEAKS = [  # hidden, intermediate, layers, vocabulary, completions, tokens, dropout, checkpointing, GiB above the start
+    (512, 1536, 8, 2000, 16, 400, 0.0, False, 3.93),
+    (512, 512, 8, 2000, 16, 400, 0.0, False, 3.31),
+    (256, 1536, 8, 2000, 16, 400, 0.0, False, 2.77),
+    (512, 1536, 8, 50000, 16, 800, 0.0, False, 11.15),
+    (512, 1536, 8, 50000, 16, 800, 0.0, True, 7.01),
+    (512, 1536, 8, 2000, 16, 400, 0.05, False, 5.11),
+    (512, 1536, 8, 2000, 16, 400, 0.05, True, 2.21),
+    (512, 1536, 8, 2000, 4, 1600, 0.05, False, 5.37),
+    (576, 1536, 30, 49152, 8, 300, 0.0, False, 8.01),
+]
+"""Largest resident memory of a process after one forward and backward pass, less that before it, once each."""
+
+
+@pytest.mark.parametrize("peak", PEAKS)
+def test_the_memory_of_a_pass_is_told_within_a_factor_of_one_and_a_half(peak: tuple) -> None:
+    hidden, intermediate, layers, vocabulary, completions, tokens, dropout, checkpointing, gib = peak
+    config = composed(f"lora.dropout={dropout}", f"hardware.gradient_checkpointing={checkpointing}")
+    config.length.max_prompt_tokens, config.length.max_completion_tokens = tokens // 3, tokens - tokens // 3
+    shape = Shape(layers, hidden, hidden // 64, 1, 64, intermediate, vocabulary)
+    told = (training_bytes(config, shape, completions) - 4 * base_weights(shape)) / 2**30
+    assert 1 / 1.5 < told / gib < 1.5
+
+
+def test_a_plan_says_what_a_training_pass_takes(capsys: pytest.CaptureFixture) -> None:
+    plan.show(gate.check([], False).arms, "Plan")
+    assert "one training pass takes about 0." in capsys.readouterr().out.replace("\n", " ")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from tests.conftest import SHORT, interrupt_after, run_again_while_asked, said, start
 from tests.test_end_to_end import logs, only_run, training_metrics
+from tina.launch.ranks import run_ranks
 
 TWO = ["hardware.processes=2", *SHORT, "schedule.max_steps=6", "benchmarks=none", "selection=last"]
 TWO = [argument for argument in TWO if argument != "schedule.max_steps=4"]
@@ -96,3 +98,31 @@ def _rank(parent: int, rank: int) -> int:
     return next(
         int(child) for child in children if f"\0RANK={rank}\0".encode() in Path(f"/proc/{child}/environ").read_bytes()
     )
+
+
+WATCHING = """
+import sys
+from types import SimpleNamespace
+from tests.test_trainer import composed
+from tina.launch import ranks
+from tina.watch import TransitionWatch
+
+ranks.join(on_gpu=False, step_timeout_s=60)
+watch = TransitionWatch(composed("selection.stop=after_transition"), lambda step, found: None)
+leads = ranks.rank() == 0
+watch.watch.see = lambda row: None
+watch.watch.began = 3 if leads else None  # the two ranks see other curves
+watch.watch.end = lambda after: 4 if leads else 60
+told = []
+for step in (3, 4):
+    row = {"loss": 0.0, "reward": 1.0, "step": step}
+    control = SimpleNamespace(should_save=False, should_training_stop=False)
+    watch.on_log(None, SimpleNamespace(global_step=step, log_history=[row]), control, logs=row)
+    told.append((control.should_save, control.should_training_stop))
+assert told == [(False, False), (True, True)], told
+"""
+
+
+def test_rank_0_decides_for_all_whether_a_transition_saves_and_stops(tmp_path: Path) -> None:
+    code = run_ranks([sys.executable, "-c", WATCHING], 2, 1, log=tmp_path / "log")
+    assert code == 0, (tmp_path / "log").read_text()

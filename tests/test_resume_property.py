@@ -20,4 +20,5 @@ def test_wherever_a_run_is_stopped_it_goes_on_with_the_same_numbers(request: pyt
     assert len(found) == number, done.stdout + done.stderr
     differing = [f"--only {case['number']}: {case['differs']}" for case in found if case["differs"]]
     assert not differing, "\n".join(differing)
-    assert {1, 2, 3} <= {epoch for case in found for epoch in case["stopped_in_epochs"]}, "the cases miss an epoch"
+    epochs = {1, 2, 3} if number >= 40 else {1}
+    assert epochs <= {epoch for case in found for epoch in case["stopped_in_epochs"]}, "the cases miss an epoch"

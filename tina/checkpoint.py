@@ -7,14 +7,14 @@ that what a kill or a full disk cut short is never gone on from, nor evaluated.
 import json
 from pathlib import Path
 
+from tina import files
+
 MARK = "whole.json"
 
 
 def mark_whole(checkpoint: Path) -> None:
     """Says that every file of a checkpoint is written; only for who knows that all processes are done with it."""
-    draft = checkpoint / f"{MARK}.tmp"
-    draft.write_text(json.dumps({path: size for path, size in _sizes(checkpoint).items() if path != draft.name}))
-    draft.replace(checkpoint / MARK)
+    files.write_json(checkpoint / MARK, _sizes(checkpoint))
 
 
 def is_whole(checkpoint: Path) -> bool:
@@ -28,8 +28,8 @@ def is_whole(checkpoint: Path) -> bool:
 
 
 def _sizes(checkpoint: Path) -> dict[str, int]:
-    files = (path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARK)
-    return {path.relative_to(checkpoint).as_posix(): path.stat().st_size for path in files}
+    found = (path for path in checkpoint.rglob("*") if path.is_file() and not path.name.startswith(MARK))
+    return {path.relative_to(checkpoint).as_posix(): path.stat().st_size for path in found}
 
 
 def step_of(checkpoint: Path) -> int:

@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import hang, identity, policy, segments, summary
+from tina import files, hang, identity, policy, segments, summary
 from tina.checkpoint import checkpoints
 from tina.data import gym
 from tina.data.contamination import contamination
@@ -105,7 +105,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     if config.hardware.threads:
         torch.set_num_threads(config.hardware.threads)
     if run.leads:
-        (run.folder / "config.yaml").write_text(yaml.safe_dump(run.values, sort_keys=False, allow_unicode=True))
+        files.write_text(run.folder / "config.yaml", yaml.safe_dump(run.values, sort_keys=False, allow_unicode=True))
 
     tokenizer = policy.load_tokenizer(config.model)
     loaded = load_problems(config.dataset)
@@ -144,12 +144,10 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
         if run.phase == "all":  # else the job that trained has said it
             facts |= run.held.facts()
         facts |= {f"grading/{name}": count for name, count in grader.counters.items()}
-        told = outcome(config, run.folder, list(checkpoints(run.checkpoint_folder)), rows, scored, facts)
+        told = outcome(config, run.folder, list(_sound_checkpoints(run)), rows, scored, facts)
         told["commits"] = started[-1]["commits"]
         log(told["logged"])
-    written = run.summary_file.with_suffix(".tmp")
-    written.write_text(json.dumps(told, indent=2) + "\n")
-    written.replace(run.summary_file)  # that it is there means that the run is done
+    files.write_json(run.summary_file, told)  # that it is there means that the run is done
     summary.show(told)
     return told
 
@@ -204,7 +202,7 @@ def _evaluate(
         return {}
     tell_too_long(evaluator)
     started = functools.cache(engine)
-    found, base = checkpoints(run.checkpoint_folder), identity.model_digest(run.values["model"])
+    found, base = _sound_checkpoints(run), identity.model_digest(run.values["model"])
 
     def subject(step: int) -> runner.Subject:
         fingerprint, folder = f"{run.digest} {config.model.dtype}", run.folder / "evaluations"
@@ -220,6 +218,18 @@ def _evaluate(
             yield functools.partial(generate, measured, tokenizer)
 
     return measure([0, *found], subject, evaluator, at, config.selection)
+
+
+def _sound_checkpoints(run: Run) -> dict[int, Path]:
+    """The checkpoints that something can be sampled from. Raises UserError if the run diverged before all of them."""
+    found = checkpoints(run.checkpoint_folder)
+    sound = {step: path for step, path in found.items() if not policy.diverged(path)}
+    if found and not sound:
+        raise UserError(
+            f"The run diverged: every checkpoint in {run.checkpoint_folder} holds weights that are no numbers. Lower "
+            "schedule.learning_rate."
+        )
+    return sound
 
 
 def _grader(config: TrainConfig) -> Grader:

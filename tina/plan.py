@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.measure import Measurement
 from rich.table import Table
 
-from tina.cost import WORST_RATIO, Forecast, Unknown, forecast, forecast_evaluation
+from tina.cost import WORST_RATIO, Forecast, Unknown, forecast, forecast_evaluation, shape_of, training_bytes
 from tina.gate import Arm
 from tina.progress import console
-from tina.schema import horizon_steps
+from tina.schema import TrainConfig, completions_per_forward, horizon_steps, longest_sequence
 
 COLUMNS = (
     *("arm", "steps /\nschedule", "prompts\nx G", "comple-\ntions", "tokens\nat most", "hours", "GPU-\nhours", "$"),
@@ -69,9 +69,30 @@ def show(arms: Sequence[Arm], title: str) -> None:
     if left_out:
         names = ", ".join(name.replace("-\n", "").replace("\n", " ") for name in left_out)
         console.print(f"Left out, since the terminal is {console.width} characters wide: {names}.")
-    for sentence in _rests_on(forecasts, evaluations):
+    for sentence in [*_memory([arm.typed for arm in arms]), *_rests_on(forecasts, evaluations)]:
         console.print(sentence)
     console.print("Nothing was started.")
+
+
+def _memory(configs: Sequence[TrainConfig]) -> list[str]:
+    """What the largest training pass takes, and what half of its completions would."""
+    known = [(training_bytes(config, shape), config, shape) for config in configs if (shape := shape_of(config.model))]
+    if not known:
+        return []
+    most, config, shape = max(known, key=lambda one: one[0])
+    completions = completions_per_forward(config)
+    told = (
+        f"Memory: one training pass takes about {_gib(most)} at most, with {completions} completions of "
+        f"{longest_sequence(config):,} tokens, prompt included"
+    )
+    if completions > 1:
+        half = _gib(training_bytes(config, shape, completions // 2))
+        told += f" (batch.completions_per_forward={completions // 2}: {half})"
+    return [f"{told}; an engine beside it takes its own."]
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"
 
 
 def _table(title: str, rows: Sequence[Sequence[str]], total: Sequence[str], left_out: Sequence[str]) -> Table:

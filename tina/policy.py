@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import safe_open
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -181,6 +182,15 @@ def at_checkpoint(
         finally:
             model.set_adapter(trained)
             model.delete_adapter(checkpoint.name)
+
+
+def diverged(checkpoint: Path) -> bool:
+    """Does a checkpoint hold a weight that is no finite number? Nothing can be sampled from it."""
+    for path in checkpoint.glob("*model*.safetensors"):
+        with safe_open(path, "pt") as file:
+            if not all(torch.isfinite(file.get_tensor(name)).all() for name in file.keys()):  # noqa: SIM118
+                return True
+    return False
 
 
 def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tina import configs, gate, identity
+from tina import configs, files, gate, identity
 from tina.errors import UserError
 from tina.gate import Grid
 from tina.sampler.installed import vllm_problem
@@ -63,8 +63,7 @@ def record_sweep(grid: Grid) -> Path:
     path = identity.study_file(first["paths"]["outputs"], made["study"])
     if path.exists() and json.loads(path.read_text()) == made:
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(made, indent=2) + "\n")
+    files.write_json(path, made)
     run = tracking.start(
         Tracking(**first["tracking"]),
         path.parent / made["study"],

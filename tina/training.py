@@ -33,6 +33,9 @@ from tina.trainer import (
 )
 from tina.watch import TransitionWatch, watch_of
 
+NO_DISTRIBUTION = "probability tensor contains either `inf`, `nan`"
+"""What torch says when it is to draw from the output of weights that are no numbers."""
+
 
 def train(
     run: Run,
@@ -98,6 +101,13 @@ def _train_from(last: Path | None, trainer: StretchedTrainer, stop: OrderlyStop)
     except TryLater:
         if not stop.asked():
             raise
+    except RuntimeError as error:
+        if NO_DISTRIBUTION not in str(error):
+            raise
+        raise UserError(
+            f"The policy diverged at step {trainer.state.global_step + 1}: its probabilities are no numbers any more. "
+            "Lower schedule.learning_rate; what was saved before is there to be evaluated."
+        ) from error
 
 
 def _row_seen(run: Run, log_row: Callable[[Row], None]) -> Callable[[Row], None]:

@@ -10,6 +10,7 @@ from transformers import TrainerCallback
 
 from tina.dynamics import OnlineDecision, TurnWatch, watched
 from tina.history import Row, is_sampled, is_step
+from tina.launch import ranks
 from tina.progress import console
 from tina.schema import TrainConfig, stop_after_steps
 
@@ -41,13 +42,14 @@ class TransitionWatch(TrainerCallback):
             return
         watch, began = self.watch, self.watch.began
         self.see(state.log_history[-1])
-        if watch.began is not None and began is None:
-            control.should_save = True
         if watch.told == state.global_step:
             console.print(told(watch))
-        if state.global_step >= watch.end(stop_after_steps(self.config.selection)):
-            control.should_save = True
-            control.should_training_stop = True
+        save = watch.began is not None and began is None
+        stop = state.global_step >= watch.end(stop_after_steps(self.config.selection))
+        # Each rank sees its own sums: one that saved or stopped alone would keep the others waiting.
+        save, stop = ranks.by_rank_0(save, stop)
+        control.should_save |= save or stop
+        control.should_training_stop |= stop
 
 
 def logged(found: OnlineDecision) -> dict[str, float]:

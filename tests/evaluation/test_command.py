@@ -210,3 +210,33 @@ def test_two_runs_share_the_random_numbers_of_their_base_and_no_others(sweep: Pa
         assert any(shared) == (step == "step-0"), step
     bases = sorted(drawn["step-0"], key=lambda records: sorted(records)[0])
     assert bases[0] == bases[1] and bases[2] == bases[3]
+
+
+def test_a_checkpoint_that_diverged_is_left_out_with_a_sentence(own_run: Path) -> None:
+    path = own_run / "checkpoints" / "checkpoint-4" / "adapter_model.safetensors"
+    state = load_file(path)
+    name = next(iter(state))
+    state[name][0, 0] = float("nan")
+    save_file(state, path, metadata={"format": "pt"})
+    mark_whole(path.parent)
+    done = run("evaluate.py", f"run={own_run}", *FEW)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint-4 holds weights that are no numbers, and is left out" in done.stdout.replace("\n", " ")
+    assert "step 2" in done.stdout and "step 6" in done.stdout
+    alone = run("evaluate.py", f"run={own_run}", "checkpoints=[4]", "base=false", *FEW)
+    assert alone.returncode == 2 and "choose earlier checkpoints" in alone.stderr
+    asked = module("tina.chat", f"run={own_run}", "checkpoint=4", "Compute 3+5")
+    assert asked.returncode == 2 and "the run had diverged" in asked.stderr
+    assert "Traceback" not in done.stderr + alone.stderr + asked.stderr
+
+
+def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
+    wild = [
+        "schedule=constant",
+        "schedule.learning_rate=1e30",
+        "schedule.max_grad_norm=1e30",
+        "schedule.warmup_ratio=0",
+    ]
+    done = run("train.py", f"paths.outputs={tmp_path}", *SHORT, *wild)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "The policy diverged at step 2" in done.stderr and "Traceback" not in done.stderr

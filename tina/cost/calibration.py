@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tina import identity
+from tina import files, identity
 from tina.cost.shapes import shape_of
 from tina.schema import TrainConfig
 
@@ -55,14 +55,20 @@ def key(config: TrainConfig) -> str:
 def keep(config: TrainConfig, found: Calibration) -> Path:
     """Writes it for all runs below `paths.outputs`."""
     path = Path(config.paths.outputs) / NAME
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(known | {key(config): [found.fixed, found.per_token]}, indent=2) + "\n")
+    known = _known(path)
+    files.write_json(path, known | {key(config): [found.fixed, found.per_token]})
     return path
 
 
 def calibration_of(config: TrainConfig) -> Calibration | None:
     """What was measured for such steps; None if nothing was."""
-    path = Path(config.paths.outputs) / NAME
-    known = json.loads(path.read_text()) if path.exists() else {}
+    known = _known(Path(config.paths.outputs) / NAME)
     return Calibration(*known[key(config)]) if key(config) in known else None
+
+
+def _known(path: Path) -> dict[str, list[float]]:
+    """What was measured so far; a file that is damaged is as good as none."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}

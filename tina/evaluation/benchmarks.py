@@ -67,7 +67,7 @@ def _problems(name: str, benchmark: Benchmark, path: str | None) -> Iterable[Pro
         rows = (
             local_rows(path, columns)
             if path
-            else hub_rows(benchmark.hub_id, benchmark.subset, benchmark.split, columns)
+            else hub_rows(benchmark.hub_id, benchmark.subset, benchmark.split, None, columns)[0]
         )
         return [benchmark.problem(row, where) for where, row in rows]
     except UserError as error:

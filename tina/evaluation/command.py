@@ -11,6 +11,7 @@ from tina.evaluation.checkpoints import measure, tell_too_long
 from tina.evaluation.engine import load_engine, switch
 from tina.evaluation.records import Record
 from tina.evaluation.request import Request, resolve
+from tina.evaluation.run_folder import RunFolder
 from tina.evaluation.scores import matrices, scores
 from tina.evaluation.served import start_engine, switch_served
 from tina.grading import Grader
@@ -35,6 +36,9 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
     config, run = request.config, request.run
     for broken in run.broken if run else []:
         console.print(f"{broken} is half-written and left out.")
+    steps = [step for step in request.steps if step == 0 or not _diverged(run, step)]
+    if not steps:
+        raise UserError(f"Nothing of {run.path.name} is left to evaluate: choose earlier checkpoints.")
     tokenizer = policy.load_tokenizer(config.model)
     evaluator = runner.make_evaluator(config, tokenizer, grader, run.config.lora if run else None)
     if not evaluator.tasks:
@@ -62,10 +66,18 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
         return switch(engine, tokenizer, config.model, run, step)
 
     at_once = adapters_at_once(config.sampler, config.hardware.device) if run else 1
-    found = measure(request.steps, subject, evaluator, at, config.selection, at_once)
+    found = measure(steps, subject, evaluator, at, config.selection, at_once)
     scored = {step: scores(records) for step, records in found.items()}
     _show(request, found, scored)
     return scored
+
+
+def _diverged(run: RunFolder, step: int) -> bool:
+    """Can nothing be sampled from this checkpoint? If so it is told."""
+    found = policy.diverged(run.checkpoints[step])
+    if found:
+        console.print(f"{run.checkpoints[step]} holds weights that are no numbers, and is left out: it had diverged.")
+    return found
 
 
 def _show(request: Request, found: dict[int, list[Record]], scored: dict[int, dict[str, float]]) -> None:

@@ -71,6 +71,8 @@ def check_adapter(model: PeftModel, checkpoint: Path, base: Model) -> None:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{checkpoint} holds no readable adapter ({str(error).splitlines()[0]}).") from error
     expected = {name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(model).items()}
+    if policy.diverged(checkpoint):
+        raise UserError(f"{checkpoint} holds weights that are no numbers: the run had diverged. Take an earlier one.")
     if wrong := sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name)):
         example = f"{wrong[0]} is {found.get(wrong[0], 'missing')} and should be {expected.get(wrong[0], 'absent')}"
         raise UserError(

@@ -2,10 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,3 @@ def append(path: Path, records: Iterable[Record]) -> None:
         file.write(lines.encode("ascii"))
         file.flush()
         os.fsync(file.fileno())
-
-
-def write_whole(path: Path, values: Mapping[str, Any]) -> None:
-    """Writes a JSON file that is there whole or not at all."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(values, indent=2) + "\n")
-    draft.replace(path)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tina import cost, tracking
+from tina import cost, files, tracking
 from tina.evaluation import records, spent
 from tina.evaluation.records import Record
 from tina.evaluation.scores import TOO_LONG, scores
@@ -289,4 +289,4 @@ def _log(subject: Subject, evaluator: Evaluator, found: Sequence[Record]) -> Non
     table = tracking.Rows("problems", TABLE_COLUMNS, rows)
     run.log({f"eval/{key}": value for key, value in (measured | took).items()}, table)
     run.finish()
-    records.write_whole(done, {"id": run_id, **config, "scores": measured, "spent": took})
+    files.write_json(done, {"id": run_id, **config, "scores": measured, "spent": took})

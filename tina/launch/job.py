@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tina import identity
+from tina import files, identity
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,6 @@ class Job:
 
         The configuration is replaced, never half written: a job of the same run may be reading it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "config.yaml"
-        draft = path.with_suffix(".tmp")
-        draft.write_text(yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
-        draft.replace(path)
+        files.write_text(path, yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
         return [sys.executable, "-m", "tina.experiment", str(path), self.digest, *flags]

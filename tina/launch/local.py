@@ -45,10 +45,11 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> list[int]:
         return code
 
     def pass_on(number: int, frame: object) -> None:
-        stopped.append(number)
-        for process in list(running.values()):
-            if process.poll() is None:
-                process.send_signal(number)
+        with lock:  # an arm that is being started is there to hear it
+            stopped.append(number)
+            for process in running.values():
+                if process.poll() is None:
+                    process.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

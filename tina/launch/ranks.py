@@ -25,7 +25,9 @@ from tina.guards import SIGNALS
 
 LEAVE_SECONDS = 120
 """What the ranks are given to leave one another after the last step."""
-ORDERLY = {TRY_LATER, *(128 + number for number in SIGNALS)}
+SAVED = {128 + number for number in SIGNALS}
+"""Exit codes of a run that was asked to end, and has saved."""
+ORDERLY = {TRY_LATER, *SAVED}
 """Exit codes of a rank that has saved and ended as it was asked to, or that has found the run to hang."""
 GRACE_SECONDS = 30
 """What the other ranks are given to end once one of them has failed, for which they wait in vain, or rank 0 has ended,
@@ -80,6 +82,9 @@ def run_ranks(
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log else None
         stack.enter_context(_signals_passed_on(ranks))
+        # A signal that comes while they are being started waits until all are there to hear it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        stack.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, SIGNALS)
         for local in range(here):
             number = place.node * here + local
             own = {"RANK": number, "LOCAL_RANK": local} if processes > 1 else {}
@@ -92,6 +97,7 @@ def run_ranks(
                 preexec_fn=_be_a_rank,
             )
             ranks.append(process)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return _wait(ranks, leads=place.node == 0)
 
 
@@ -101,6 +107,7 @@ def _be_a_rank() -> None:
     One that is ended because it hangs says where; its whole memory is not written to the disk.
     """
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -136,6 +143,19 @@ def leave(engine_stays: bool, code: int) -> None:
             dist.destroy_process_group()
     if rank() > 0:
         raise SystemExit(code)
+
+
+def by_rank_0(*values: bool) -> tuple[bool, ...]:
+    """What rank 0 says, in every rank. All ranks must ask, at the same place."""
+    if not inside():
+        return values
+    import torch
+    import torch.distributed as dist
+
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    flags = torch.tensor([int(value) for value in values], device=device)
+    dist.broadcast(flags, src=0)
+    return tuple(bool(flag) for flag in flags.tolist())
 
 
 def any_rank(value: bool) -> bool:

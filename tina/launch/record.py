@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tina import jsonl
+from tina import files, jsonl
 from tina.errors import TRY_LATER
 
 JOBS = "jobs.jsonl"
@@ -83,9 +83,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
 
 def write_progress(folder: Path, **facts: Any) -> None:
     """How far a run is: steps done, in total, and seconds of the last one; there whole or not at all."""
-    draft = folder / f"{PROGRESS}.tmp"
-    draft.write_text(json.dumps(facts | {"time": time.time()}))
-    draft.replace(folder / PROGRESS)
+    files.write_json(folder / PROGRESS, facts | {"time": time.time()})
 
 
 def progress(folder: Path) -> Mapping[str, Any] | None:

@@ -18,7 +18,7 @@ from submitit.helpers import DelayedSubmission
 
 from tina.errors import TRY_LATER
 from tina.launch import record, scheduler
-from tina.launch.ranks import Place, run_ranks
+from tina.launch.ranks import SAVED, Place, run_ranks
 
 FIRST_PORT, PORTS = 20_000, 20_000
 """Where the processes of a run on several nodes meet: a port that follows from the job's number."""
@@ -57,12 +57,17 @@ class Arm:
             record.add(self.folder, event="ended", job=environment.job_id, code=code, done=done)
         if code == 0 or (asked and not leads):
             return
-        if leads and (asked or self._may_go_on(environment.job_id, code) or _makes_room()):
+        if leads and self._may_go_on(environment.job_id, code, bool(asked)):
             queue_again(signal.SIGUSR2, None)  # submitit's: it does not come back
         sys.exit(code)
 
-    def _may_go_on(self, job: str, code: int) -> bool:
-        """Does the run ask to be started again, and has that helped lately?"""
+    def _may_go_on(self, job: str, code: int, asked: bool) -> bool:
+        """Is this run to be started again? One that saved and ended since it was asked to, or asks for it itself.
+
+        `asked`: its time is up. A run that fails then, for example since the disk is full, would fail again.
+        """
+        if code in SAVED:
+            return asked or _makes_room()
         if code != TRY_LATER:
             return False
         if record.in_vain(self.folder, job, MOST_IN_VAIN):

@@ -1,0 +1,70 @@
+"""What a SLURM job does when its run has ended; submitit and SLURM are played (tests/slurm has the real ones)."""
+
+import json
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tina.errors import TRY_LATER
+from tina.launch import record, task
+from tina.launch.task import Arm
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "goes_on"),
+    [
+        (True, 128 + signal.SIGTERM, True),  # the time limit: it has saved
+        (True, TRY_LATER, True),
+        (True, 2, False),  # for example a full disk: the next start would fail as well
+        (True, 1, False),
+        (True, 128 + signal.SIGKILL, False),
+        (False, TRY_LATER, True),
+        (False, 128 + signal.SIGTERM, False),  # cancelled
+        (False, 2, False),
+    ],
+)
+def test_only_a_run_that_saved_or_asks_for_it_is_queued_again(
+    asked: bool, code: int, goes_on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, frame: queued.append(number))
+    monkeypatch.setattr(signal, "raise_signal", lambda number: None)  # would end this process
+
+    def run_ranks(*_: object) -> int:
+        if asked:
+            signal.getsignal(signal.SIGUSR2)(signal.SIGUSR2, None)
+        return code
+
+    environment = SimpleNamespace(node=0, num_nodes=1, job_id="7", hostname="here")
+    monkeypatch.setattr(task, "JobEnvironment", lambda: environment)
+    monkeypatch.setattr(task, "run_ranks", run_ranks)
+    monkeypatch.setattr(task, "_makes_room", lambda: False)
+    record.add(tmp_path, event="submitted", job="7", phase="all", log="none")
+    try:
+        with pytest.raises(SystemExit) as ended:
+            Arm(["true"], tmp_path, 1, None, 50)()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert ended.value.code == code
+    assert bool(queued) == goes_on
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    record.add(tmp_path, event="submitted", job="7", phase="all", log="none")
+    with (tmp_path / record.JOBS).open("a") as file:
+        file.write('{"event": "started", "jo')
+    record.add(tmp_path, event="ended", job="7", code=75, done=3)
+    (found,) = record.submissions(tmp_path)
+    assert (found.job, found.code) == ("7", 75)
+    assert "jobs.jsonl, line 2 was cut short or damaged, and is left out" in capsys.readouterr().err
+    assert len((tmp_path / record.JOBS).read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
+def test_progress_that_is_damaged_is_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / record.PROGRESS).write_text(content)
+    assert record.progress(tmp_path) is None
+    record.write_progress(tmp_path, done=1, total=2, seconds=0.5)
+    assert json.loads((tmp_path / record.PROGRESS).read_text())["done"] == 1

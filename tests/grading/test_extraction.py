@@ -1,5 +1,8 @@
 r"""Every rule of `tina.grading`'s first table: which part of a completion is its answer."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 
 from tests.grading.test_rules import table_rows
@@ -28,7 +31,11 @@ RULES: dict[str, list[tuple[str, str | None]]] = {
         (r"\boxed{\{1,2\}}", r"\{1,2\}"),
         (r"\boxed{17\}", "17\\"),
         (r"\boxed{5} <answer>4</answer>", "5"),
-        (r"\boxed{}", None),
+        (r"\boxed{}", None), (r"\boxed{14}. I hope that the \boxed{} form is right.", "14"),
+        (r"\boxed{14}; as asked in \boxed{...}", "14"), (r"\boxed{14}. (format: \boxed{answer})", "14"),
+        (r"\boxed{14}, in \boxed{\text{}}", "14"), (r"\boxed{14}: \boxed{\text{your answer}}", "14"),
+        (r"\boxed{14}. <\boxed{<ANSWER>}>", "14"), (r"In \boxed{}: \boxed{14}", "14"),
+        (r"\boxed{\text{the answer is no}}", r"\text{the answer is no}"),
     ],
     "unclosed box": [
         (r"it is 3 apples and \boxed{12", "3"),
@@ -78,7 +85,10 @@ RULES: dict[str, list[tuple[str, str | None]]] = {
         ("It is .5", ".5"),
         ("The odds are 1/3, then.", "1/3"), ("It takes 3 1/2 hours.", "3 1/2"), ("We meet at 12:30.", "12:30"),
         ("It is the point (1, 2).", "(1, 2)"), ("She earns \\$1,200 a month.", "\\$1,200"),
-        ("So x = 2 and x + y = 5.", "5"),
+        ("So x = 2 and x + y = 5.", "5"), ("__58__ it must be", "58"), ("_58_ it must be", "58"),
+        ("It is the value ½", "½"), ("It leaves 5 (mod 7)", "5"), ("It is the interval (-∞, 3]", "(-∞, 3]"),
+        ("It is (see above) 12, or (3+4)*2!", "(3+4)*2"), ("We have 12 apples - 5 are red", "5"),
+        ("He reads 3 a day", "3"), ("It is x) 5", "5"), ("It is a 5", "5"), ("It is 5 – that is all", "5"),
         ("QXB7Z is the code", None),
         ("no number here at all", None),
         ("", None),
@@ -115,3 +125,40 @@ def test_a_letter_counts_as_a_choice_only_for_a_gold_that_is_one(grader: Grader)
     completion = "Option A has 4 apples.\nAnswer: C, because there are 3 of them."
     verdicts = [grade.verdict for grade in grader.grade(["C", "A", "3"], [completion] * 3)]
     assert verdicts[:2] == ["correct", "wrong"]
+
+
+EXPRESSIONS = [
+    ("−{n}", lambda n: -n), ("-{n}", lambda n: -n), ("–{n}", lambda n: -n), ("√{n}", math.sqrt),
+    ("√({n})", math.sqrt), ("sqrt({n})", math.sqrt), ("sqrt {n}", math.sqrt), ("∛{n}", lambda n: n ** (1 / 3)),
+    ("3√{n}", lambda n: 3 * math.sqrt(n)), ("√{n}/2", lambda n: math.sqrt(n) / 2), ("{n}²", lambda n: n**2),
+    ("{n}⁻¹", lambda n: 1 / n), ("{n}^3", lambda n: n**3), ("{n}**2", lambda n: n**2), ("2^{n}", lambda n: 2**n),
+    ("2^-{n}", lambda n: 2**-n), ("10^(-{n})", lambda n: 10**-n), ("{n}!/2", lambda n: math.factorial(n) / 2),
+    ("π/{n}", lambda n: math.pi / n), ("pi/{n}", lambda n: math.pi / n), ("{n}π", lambda n: math.pi * n),
+    ("{n}π/3", lambda n: math.pi * n / 3), ("{n}*2", lambda n: n * 2), ("3 × {n}", lambda n: 3 * n),
+    ("3·{n}", lambda n: 3 * n), ("3 ÷ {n}", lambda n: 3 / n), ("7 + {n}", lambda n: 7 + n),
+    ("7 − {n}", lambda n: 7 - n),
+    ("7*(−{n})", lambda n: -7 * n), ("(1 + {n})/3", lambda n: (1 + n) / 3), ("exp({n})", math.exp), ("e^{n}", math.exp),
+    ("1/e^{n}", lambda n: math.exp(-n)), ("ln({n})", math.log), ("ln {n}", math.log), ("log_2({n})", math.log2),
+    ("cos({n})", math.cos), ("|−{n}|/2", lambda n: n / 2), ("{n}½", lambda n: n + 0.5), ("{n}e3", lambda n: n * 1000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "value"), EXPRESSIONS, ids=[form for form, _ in EXPRESSIONS])
+def test_a_number_in_running_text_is_what_stands_around_it(
+    form: str, value: Callable[[int], float], grader: Grader
+) -> None:
+    """Signs, roots, powers, factors, functions: the expression is the answer, and never a number out of it."""
+    for lead in ("So we see that the value is {}.", "We get x = {} from this", "That makes {} in all"):
+        for n in (4, 6, 11):
+            text = lead.format(form.format(n=n))
+            right, inner = grader.grade([f"{value(n):.12f}", str(n)], [text, text])
+            assert (right.verdict, inner.verdict) == ("correct", "wrong"), (text, right, inner)
+
+
+@pytest.mark.parametrize(
+    "form", ["x+{n}", "{n}x", "x^{n}", "f({n})", "2-{n}i", "{n}i", "a/{n}", "{n} / x", "x_1 - {n}", "n!/{n}"]
+)
+def test_a_number_beside_a_letter_is_no_number(form: str, grader: Grader) -> None:
+    for n in (4, 6, 11):
+        text = "So we see that the value is " + form.format(n=n)
+        assert grader.grade([str(n)], [text])[0].verdict == "wrong", text

@@ -66,6 +66,13 @@ def test_labelled_cases_of_public_grader_suites(form: str, shared: Path, grader:
     assert independent and not CONTESTED.keys() & set(independent)
 
 
+def test_answers_that_users_of_public_graders_reported(shared: Path, grader: Grader) -> None:
+    cases = rows(shared / "cases" / "1-grader" / "pairs.jsonl")
+    grades = grader.grade([case["gold"] for case in cases], [case["completion"] for case in cases])
+    other = [(case, grade) for case, grade in zip(cases, grades, strict=True) if grade.verdict != case["right"]]
+    assert other == []
+
+
 @pytest.mark.parametrize("benchmark", ["aime24", "aime25", "amc23", "math500", "minerva", "minerva of DeepScaleR"])
 def test_benchmark_golds_repeated_are_correct_and_with_another_number_wrong(
     benchmark: str, shared: Path, grader: Grader

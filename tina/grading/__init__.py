@@ -14,7 +14,7 @@ Where the answer is looked for (mode "sound"); the first rule that finds somethi
 | rule | what it says |
 | --- | --- |
 | after think | only the text after the last closing think tag counts; the whole text if there is no such tag |
-| last box | the last closed \boxed, \fbox or \framebox; boxes with only separators and names between them make a list |
+| last box | the last closed \boxed, \fbox, \framebox, but no \boxed{...}; several with separators between are a list |
 | unclosed box | has been cut off: it is no answer, and what it holds is not searched |
 | answer tag | the content of the last <answer> tag, which may be an expression or a sentence, and need not be closed |
 | after #### | GSM8K's mark |
@@ -22,7 +22,7 @@ Where the answer is looked for (mode "sound"); the first rule that finds somethi
 | after "answer is" | what follows the last "answer is" or "answer:" up to the end of the clause, or its first formula |
 | bare expression | a text that is one expression, or up to three words, is the answer |
 | math-verify's search | for a text with LaTeX in it: the last expression by math-verify's priorities |
-| last number | for a text without LaTeX: its last number, fraction, time of day or point |
+| last number | for a text without LaTeX: its last number, with its signs, roots, powers, factors; a time; a point |
 
 When an answer is the gold's:
 
@@ -46,7 +46,7 @@ When an answer is the gold's:
 | matrices | cell by cell whatever the brackets; a vector is also the tuple of its entries |
 | equations | x = 5 is 5, but not y = 5; two equations are equal up to a factor or if they have the same solutions |
 | chains | x = 2+3 = 5 says 5, x = 6 = 5 nothing; \sqrt2 \approx 1.41 says both if one is the other rounded |
-| domains | 3k, k \in \mathbb{Z} is 3k, and not 3k, k \in \mathbb{N} |
+| domains | 3k, k \in \mathbb{Z} is 3k, and not 3k, k \in \mathbb{N}; "for any constant c" and "for all real x" too |
 | inequalities | direction and strictness must agree; either side may come first |
 | words | letters must agree, whatever their case; \text{} does not count; no solution is the empty set |
 | choices | C, (c), "C. 5 m", Option C name the option C; "C or D" and "C) d" name none |

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tina.grading import evaluation, literals, relations
+from tina.grading.domains import clash
 from tina.grading.names import is_name
 from tina.grading.readings import ATTACHED, RATIO
 from tina.grading.structure import Node, key, scaled
@@ -38,7 +39,7 @@ def same(gold: Node, answer: Node, algebra: Algebra) -> bool:
         return False
     if RATIO in gold.mark and RATIO in answer.mark:  # then both are times of day
         return False
-    if gold.domain and answer.domain and key(gold.domain) != key(answer.domain):
+    if clash(gold.domain, answer.domain):
         return False
     if key(gold.text) == key(answer.text) and gold.unit == answer.unit:
         return True

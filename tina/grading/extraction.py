@@ -13,6 +13,11 @@ _MAX_GAP_CHARS = 80
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}\{")
 _CUT_OFF = re.compile(r"\\(?:b|bo|box|boxe|boxed)$")
 _BARE_BOX = re.compile(r"\\boxed(?:[ \t]{1,3}|(?=\d))([^\s{}$\\]+)")
+# where the answer goes: \boxed{}, \boxed{...}, \boxed{\text{your answer}}
+_PLACEHOLDER = re.compile(
+    r"(?:[\s{}.…_?$<>]|\\(?:[lc]?dots|text|quad|[ ,;!])|\b(?:the|your|final|answer|here|result|value)\b)*",
+    re.IGNORECASE,
+)
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANY_BRACE = re.compile(r"[{}]")
 _SEPARATORS = re.compile(r"(?:[\s,;.$&*~}]|\\[()\[\],;! \\]|\\q?quad|\\text\s*\{|and\b|or\b|[A-Za-z](?:_\d)?\s?=)*")
@@ -53,25 +58,31 @@ def extract(completion: str, *, choice: bool = False) -> Extraction:
 def last_box(text: str) -> str | None:
     r"""The content of the last closed box; boxes with nothing but separators between them make one list.
 
-    "\boxed{1} and \boxed{-2}" is the answer "1, -2". An unclosed box has been cut off and is no answer. Only the last
-    64 boxes and 20,000 characters of each are looked at.
+    "\boxed{1} and \boxed{-2}" is the answer "1, -2". An unclosed box has been cut off and is no answer, and so is one
+    that only shows where the answer goes (\boxed{}, \boxed{...}, \boxed{answer}). Only the last 64 boxes and 20,000
+    characters of each are looked at.
     """
     contents: list[str] = []
+    placeholder = ""
     limit = len(text)
     for box in reversed(list(_BOX.finditer(text))[-_MAX_BOXES:]):
         closing = _closing_brace(text, box.end() - 1, min(box.end() + MAX_BOX_CHARS, len(text)))
         if closing is None:
             continue
         if closing < limit:
+            content = text[box.end() : closing].strip()
+            if _PLACEHOLDER.fullmatch(content):
+                placeholder = placeholder or content
+                continue
             gap = text[closing + 1 : limit] if contents else ""
             if len(gap) > _MAX_GAP_CHARS or not _SEPARATORS.fullmatch(gap):
                 break
-            contents.insert(0, text[box.end() : closing].strip())
+            contents.insert(0, content)
         limit = box.start()  # a box that encloses the one found before only moves the limit
     if contents:
-        return ", ".join(dict.fromkeys(content for content in contents if content)) or None
+        return ", ".join(dict.fromkeys(contents))
     bare = _BARE_BOX.findall(text)
-    return bare[-1].rstrip(".,") if bare else None
+    return bare[-1].rstrip(".,") if bare else placeholder or None
 
 
 def _closing_brace(text: str, opening: int, end: int) -> int | None:

@@ -2,11 +2,13 @@
 
 import re
 
+from tina.grading.plain_expressions import expression_around
+
 _MAX_BARE_CHARS = 300
 _MAX_TRIED = 16
 
 _TOKENS = re.compile(r"<\|[^<>|\s]{1,30}\|>|</?s>|^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<![\w*\\)\]}])(\*{1,2})(?=\S)([^*\n]{1,200})(?<=\S)\1(?![\w*(\\])")
+_EMPHASIS = re.compile(r"(?<![\w*\\)\]}])(\*{1,2}|_{1,2})(?=\S)([^*\n]{1,200}?)(?<=\S)\1(?![\w*(\\])")
 _WIDE = str.maketrans({"：": ": ", "。": ". ", "，": ", "})
 _ANSWER_IS = re.compile(
     r"\banswers?\b[^.:=\n]{0,40}?(?:\b(?:is|are)\b|[:=]|\s-(?=\s))[\s:}]*|答案(?:应该)?(?:是|为|[:：])[\s:：]*",
@@ -27,11 +29,11 @@ _FORMULA = re.compile(r"(?<!\\)\$\$?(.+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]",
 _FORMULAS = re.compile(rf"(?:{_FORMULA.pattern})(?:,?\s*(?:\b(?:or|and)\b)?\s*(?:{_FORMULA.pattern}))*", re.DOTALL)
 _GROUPED = r"\d{1,3}(?:,\d{3})+(?!\d)|\d+"
 _MINUS = r"(?:(?:^|(?<=[\s=(\[:]))-)?"
-_TERM = r"-?\d+(?:\.\d+)?(?:/\d+)?"
+_TERM = r"[-−+]?(?:\d+(?:\.\d+)?(?:/\d+)?|∞)"
 _NUMBER = re.compile(
     rf"[(\[]\s?{_TERM}(?:,\s?{_TERM}){{1,9}}\s?[)\]]"  # (1, 2)
-    rf"|{_MINUS}(?<![\w.,])(?:\d+ \d+/\d+|\d+ ?/ ?\d+|\d{{1,2}}:\d{{2}}(?!\d)(?:\s?[ap]\.?m\b\.?)?"
-    rf"|(?:\\?\$|[€£])?(?:(?:{_GROUPED})(?:[.,]\d+)?|\.\d+)(?:/\d+)?\s?\\?%?)",
+    rf"|{_MINUS}(?<![\w.,])(?<!\bmod )(?:\d+ \d+/\d+|\d+ ?/ ?\d+|\d{{1,2}}:\d{{2}}(?!\d)(?:\s?[ap]\.?m\b\.?)?"
+    rf"|(?:\\?\$|[€£])?(?:(?:{_GROUPED})(?:[.,]\d+)?[¼-¾⅐-⅞]?|\.\d+|[¼-¾⅐-⅞])(?:/\d+)?\s?\\?%?)",
     re.IGNORECASE,
 )
 _PROSE = re.compile(
@@ -87,14 +89,15 @@ def after_answer_is(text: str) -> str | None:
         number = _NUMBER.search(clause)
         if number and _ANOTHER_NUMBER.search(clause[: number.start()]):
             return clause
-        return number.group().strip() if number else None
+        return expression_around(clause, *number.span()) if number else None
     return None
 
 
 def last_number(text: str) -> str | None:
-    """The last number of a text; a point, a time of day, a fraction and a mixed number are one."""
+    """The last number of a text with the signs, roots, powers and factors around it; a point, a time of day, a fraction
+    and a mixed number are one."""
     found = list(_NUMBER.finditer(text))
-    return found[-1].group().strip() if found else None
+    return expression_around(text, *found[-1].span()) if found else None
 
 
 def _clause(rest: str) -> str:

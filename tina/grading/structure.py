@@ -11,7 +11,7 @@ from typing import Literal
 
 from tina.grading import literals, numerals
 from tina.grading.brackets import matching, split
-from tina.grading.domains import split_domain
+from tina.grading.domains import Domain, split_domain
 from tina.grading.names import is_constant, is_name
 from tina.grading.notation import canonical, squeezed
 from tina.grading.quantities import split_quantity
@@ -68,7 +68,7 @@ class Node:
     mark: tuple[str, ...] = ()
     number: literals.Literal | None = None
     unit: str = ""
-    domain: str = ""
+    domain: Domain | None = None
 
 
 def parse(text: str, is_quantity: bool = False) -> Node:

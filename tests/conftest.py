@@ -29,6 +29,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--resume-cases", type=int, default=10, help="random runs that are stopped and go on (default 10)")
 
 
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with public test material beside the repository."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"the shared material is not at {folder}")
+    return folder
+
+
 def environment() -> dict[str, str]:
     return ENVIRONMENT | {"PYTHONFAULTHANDLER": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "160"}
 

@@ -161,7 +161,7 @@ def _contamination(config: TrainConfig, problems: list[Problem]) -> dict[str, in
 
 def _left_out(counts: dict[str, int]) -> str:
     """` (35 too_long)`: why rows of the data set are not trained on."""
-    reasons = ("empty", "duplicates", "conflicting", "gold_unparsed", "not_sampled", "too_long")
+    reasons = ("empty", "no_answer", "duplicates", "conflicting", "gold_unparsed", "not_sampled", "too_long")
     told = ", ".join(f"{counts[reason]:,} {reason}" for reason in reasons if counts.get(reason))
     return f" ({told})" if told else ""
 

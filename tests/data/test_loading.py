@@ -1,5 +1,7 @@
 """What a data set's rows become, and that everything left out is counted under its reason."""
 
+import datetime
+import decimal
 import json
 from pathlib import Path
 
@@ -123,6 +125,9 @@ def test_openthoughts_has_only_worked_solutions(tmp_path):
         (27.0, "27"),
         (-3, "-3"),
         (["9.6\n"], "9.6"),
+        (True, "True"),
+        (float("inf"), "\\infty"),
+        (float("-inf"), "-\\infty"),
     ],
 )
 def test_golds_are_bare(tmp_path, answer, gold):
@@ -142,19 +147,78 @@ def test_every_row_is_kept_or_counted_under_its_reason(tmp_path):
         {"problem": "  ", "answer": "1"},
         {"problem": "no gold", "answer": None},
         {"problem": "no gold either", "answer": "$$"},
+        {"problem": "an empty list", "answer": []},
+        {"problem": "no number", "answer": float("nan")},
+        {"problem": "says that there is none", "answer": "None"},
+        {"problem": "to be proven", "answer": "proof"},
         {"problem": "nothing to grade", "answer": "\\"},
     ]
     loaded = load_problems(dataset(written(tmp_path / "a.jsonl", rows)))
     assert [p.question for p in loaded.problems] == ["kept", "set otherwise"]
     assert loaded.counts == {
-        "rows": 11,
-        "empty": 3,
+        "rows": 15,
+        "empty": 5,
+        "no_answer": 2,
         "duplicates": 2,
         "conflicting": 3,
         "gold_unparsed": 1,
         "not_sampled": 0,
         "kept": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("file", "golds", "counts"),
+    [
+        ("nan.jsonl", ["3", "\\infty"], {"empty": 1}),
+        ("pqnan.parquet", None, {"empty": 2}),
+        ("strnone.jsonl", ["3"], {"no_answer": 6}),
+        ("bool.jsonl", ["1", "True"], {}),
+        ("emptylist.jsonl", ["3"], {"empty": 1}),
+        ("pqdec.parquet", None, {}),
+        ("csvlong.csv", None, {}),
+        ("surr.jsonl", [str(number) for number in range(1, 9)], {}),
+    ],
+)
+def test_rows_that_others_stumbled_over(file, golds, counts, shared, caplog):
+    loaded = load_problems(dataset(shared / "cases" / "2-data" / file))
+    left_out = ("empty", "no_answer", "duplicates", "conflicting", "gold_unparsed")
+    assert {name: loaded.counts[name] for name in left_out if loaded.counts[name]} == counts
+    assert golds is None or [problem.gold for problem in loaded.problems] == golds
+    assert all(float(problem.gold) for problem in loaded.problems if golds is None)
+    told = ["surr.jsonl, line 1" in record.getMessage() for record in caplog.records]
+    assert told == ([True] if file == "surr.jsonl" else [])
+    for problem in loaded.problems:
+        problem.question.encode()
+
+
+@pytest.mark.parametrize("gold", ["None", "n/a", "N/A.", "NaN", "null", "-", "?", "Proof", "not found", "TBD"])
+def test_a_gold_that_says_there_is_none_is_left_out(tmp_path, gold):
+    rows = [{"problem": "q", "answer": gold}, {"problem": "r", "answer": "1"}]
+    assert load_problems(dataset(written(tmp_path / "a.jsonl", rows))).counts["no_answer"] == 1
+
+
+@pytest.mark.parametrize("gold", ["no solution", "-1", "A", "0"])
+def test_a_gold_that_answers_is_kept(tmp_path, gold):
+    assert load_problems(dataset(written(tmp_path / "a.jsonl", [{"problem": "q", "answer": gold}]))).counts["kept"] == 1
+
+
+def test_decimals_and_dates_of_a_parquet_file(tmp_path):
+    golds = [decimal.Decimal("0.50"), decimal.Decimal("1200.00"), decimal.Decimal("1E+3")]
+    table = pa.table({"problem": ["a", "b", "c"], "answer": pa.array(golds, pa.decimal128(20, 2))})
+    pq.write_table(table, tmp_path / "a.parquet")
+    loaded = load_problems(dataset(tmp_path / "a.parquet"))
+    assert [problem.gold for problem in loaded.problems] == ["0.50", "1200", "1000"]
+    pq.write_table(pa.table({"problem": ["a"], "answer": [datetime.date(2024, 1, 1)]}), tmp_path / "b.parquet")
+    said = refused(dataset(tmp_path / "b.parquet"))
+    assert "row 1" in said and "holds a date" in said and "dataset.columns.answer=<column>" in said
+
+
+def test_a_folder_of_save_to_disk_is_told_to_be_one(tmp_path, shared):
+    said = refused(dataset(shared / "cases" / "2-data" / "saved"))
+    assert "save_to_disk" in said and "to_parquet" in said
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    assert "save_to_disk" in refused(dataset(tmp_path))
 
 
 def test_a_smaller_size_is_a_part_of_a_larger_one_and_a_seed_chooses_others(tmp_path):
@@ -218,7 +282,7 @@ def test_a_missing_column_of_a_parquet_file_is_named_with_the_columns_it_has(tmp
         ("a.jsonl", b'{"problem": "q", "answer": "1"}\n{"problem": "\xff"}\n', ["line 2", "utf-8"]),
         ("a.jsonl", b"[1, 2]\n", ["line 1", "must be an object", "list"]),
         ("a.jsonl", b'{"problem": {"a": 1}, "answer": "1"}\n', ["line 1", "'problem'", "dict"]),
-        ("a.jsonl", b'{"problem": "q", "answer": true}\n', ["line 1", "'answer'", "bool"]),
+        ("a.jsonl", b'{"problem": "q", "answer": ["1", "2"]}\n', ["line 1", "'answer'", "list", "answer.0"]),
         ("a.json", b'[{"problem": "q"},\n {"problem" "r"}]', ["line 2", "not JSON"]),
         ("a.json", b'{"problem": "q", "answer": "1"}\n{"problem": "r", "answer": "1"}\n', ["line 2", ".jsonl"]),
         ("a.json", b'{"problem": "q"}', ["must hold a list"]),

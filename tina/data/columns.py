@@ -5,8 +5,10 @@ a text of JSON on the way is opened), or by several of these with `|` between th
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -87,20 +89,31 @@ def _text(row: Mapping[str, Any], where: str, field: str, name: str | None) -> s
     if not name:
         raise UserError(f"The data set names no column for the {field}; set dataset.columns.{field}=<column>.")
     value = _first_of(row, where, field, name)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
+    if isinstance(value, list) and len(value) < 2:
+        value = value[0] if value else None
+    match value:
+        case None:
+            return ""
+        case str():
+            return value.strip()
+        case bool() | int():
+            return str(value)
+        case float() | Decimal():
+            return _number(value)
+    inside = f"name a column inside it, such as dataset.columns.{field}={name}.0 or {name}.<name>."
     raise UserError(
         f"{where}: column {name!r} holds a {type(value).__name__}, neither text nor a number; "
-        f"name a column inside it, such as dataset.columns.{field}={name}.0 or {name}.<name>."
+        + (inside if isinstance(value, list | Mapping) else f"name another with dataset.columns.{field}=<column>.")
     )
+
+
+def _number(value: float | Decimal) -> str:
+    """As one would write it; a NaN is the mark of an empty cell."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return r"\infty" if value > 0 else r"-\infty"
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _first_of(row: Mapping[str, Any], where: str, field: str, name: str) -> Any:

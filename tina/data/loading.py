@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NO_ANSWER = re.compile(
+    r"(?:none|nan|null|n\.?/?a|tbd|unknown|(?:answer )?not (?:found|available|given)|proof|see solution|[-–—?]+)\.?",
+    re.IGNORECASE,
+)
 ROWS_TOLERANCE = 0.01  # a set on the Hub may grow; the sizes that the paper's authors give are rounded as well
 
 
@@ -29,8 +34,9 @@ ROWS_TOLERANCE = 0.01  # a set on the Hub may grow; the sizes that the paper's a
 class LoadedSet:
     """What a data set holds for training.
 
-    `counts`: rows = empty + duplicates + conflicting + gold_unparsed + not_sampled + kept. `score` is set where a
-    library brings its own scorer: (problem id, answer) -> 0..1; math-verify is not to be asked about such problems.
+    `counts`: rows = empty + no_answer + duplicates + conflicting + gold_unparsed + not_sampled + kept. `score` is set
+    where a library brings its own scorer: (problem id, answer) -> 0..1; math-verify is not to be asked about such
+    problems.
     """
 
     problems: list[Problem]
@@ -43,12 +49,12 @@ class LoadedSet:
 def load_problems(dataset: "Dataset") -> LoadedSet:
     """The problems of a data set, in its own order.
 
-    Left out and counted: rows without question or gold (`empty`), later rows that repeat question and gold
-    (`duplicates`), all rows of a question that is there with different golds (`conflicting`: one of them is wrong, and
-    nothing says which), golds that cannot be graded against (`gold_unparsed`), and what `size` leaves out, whatever its
-    gold (`not_sampled`; a smaller size is a part of a larger one of the same seed). `filter: as_released` keeps every
-    row that asks something, as the released code does. Raises UserError where the set cannot be read, holds nothing, or
-    holds less than `size`.
+    Left out and counted: rows without question or gold (`empty`), golds that say that there is none, such as "N/A" or
+    "proof" (`no_answer`), later rows that repeat question and gold (`duplicates`), all rows of a question that is there
+    with different golds (`conflicting`: one of them is wrong, and nothing says which), golds that cannot be graded
+    against (`gold_unparsed`), and what `size` leaves out, whatever its gold (`not_sampled`; a smaller size is a part of
+    a larger one of the same seed). `filter: as_released` keeps every row that asks something, as the released code
+    does. Raises UserError where the set cannot be read, holds nothing, or holds less than `size`.
     """
     if dataset.generator:
         return _generated(dataset)
@@ -106,7 +112,22 @@ def _read(dataset: "Dataset") -> tuple[Iterator[Problem], str | None]:
             f"The data set {dataset.name} says not where it comes from: "
             "set dataset.path, dataset.hub_id or dataset.generator."
         )
-    return (to_problem(row, where, dataset.columns) for where, row in rows), commit
+    return _whole((where, to_problem(row, where, dataset.columns)) for where, row in rows), commit
+
+
+def _whole(problems: Iterable[tuple[str, Problem]]) -> Iterator[Problem]:
+    """The problems with U+FFFD for halves of characters (lone surrogates), which no tokenizer takes; tells of them."""
+    broken, first = 0, ""
+    for where, problem in problems:
+        question, gold = (
+            text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            for text in (problem.question, problem.gold)
+        )
+        if (question, gold) != (problem.question, problem.gold):
+            broken, first = broken + 1, first or where
+        yield Problem(question, gold)
+    if broken:
+        log.warning("%d rows hold half a character (a lone surrogate), read as U+FFFD; the first is %s.", broken, first)
 
 
 def _every_row(dataset: "Dataset") -> LoadedSet:
@@ -130,23 +151,26 @@ def _place(dataset: "Dataset", problem: Problem, row: str = "") -> bytes:
 
 
 def _distinct_problems(dataset: "Dataset") -> tuple[list[Problem], dict[str, int], str | None]:
-    """Each question once, with its gold; the counts of rows, empty, duplicates, conflicting; the commit of the hub."""
+    """Each question once, with its gold; the counts of what was left out; the commit of the hub."""
     if dataset.size is not None and dataset.size < 1:
         raise UserError(f"dataset.size={dataset.size}: must be at least 1, or left out for the whole set.")
-    rows = empty = 0
+    rows = empty = no_answer = 0
     by_id: dict[str, list[Problem]] = {}
     problems, commit = _read(dataset)
     for problem in problems:
         rows += 1
-        if problem.question and problem.gold:
-            by_id.setdefault(problem.id, []).append(problem)
-        else:
+        if not (problem.question and problem.gold):
             empty += 1
+        elif _NO_ANSWER.fullmatch(problem.gold):
+            no_answer += 1
+        else:
+            by_id.setdefault(problem.id, []).append(problem)
     at_odds = {key for key, same in by_id.items() if len({_spelling(problem.gold) for problem in same}) > 1}
     found = [same[0] for key, same in by_id.items() if key not in at_odds]
     conflicting = sum(len(by_id[key]) for key in at_odds)
-    counts = {"rows": rows, "empty": empty, "duplicates": rows - empty - conflicting - len(found)}
-    counts["conflicting"] = conflicting
+    duplicates = rows - empty - no_answer - conflicting - len(found)
+    counts = {"rows": rows, "empty": empty, "no_answer": no_answer}
+    counts |= {"duplicates": duplicates, "conflicting": conflicting}
     if len(found) < (dataset.size or 1):
         raise _too_few(dataset, counts, len(found))
     return found, counts, commit

@@ -12,6 +12,8 @@ from tina.errors import UserError
 Row = tuple[str, dict[str, Any]]
 """Where the row stands (file and line), and its columns."""
 
+csv.field_size_limit(2**31 - 1)  # worked solutions are longer than the 131,072 characters that csv allows
+
 LINES, DOCUMENT, PARQUET, CSV = (".jsonl", ".ndjson"), (".json",), (".parquet",), (".csv",)
 
 
@@ -64,6 +66,11 @@ def commit_of(table: Any) -> str | None:
 def _files(path: Path) -> list[Path]:
     kinds = (*LINES, *DOCUMENT, *PARQUET, *CSV)
     if path.is_dir():
+        if any((path / name).exists() for name in ("state.json", "dataset_dict.json")):
+            raise UserError(
+                f"The folder {path} was written by save_to_disk of the library datasets; write one split as a file: "
+                f"datasets.load_from_disk({str(path)!r}).to_parquet('train.parquet')."
+            )
         files = sorted(file for file in path.iterdir() if file.suffix in kinds)
         if not files:
             raise UserError(f"The folder {path} holds no data file; dataset.path takes {', '.join(kinds)}.")

@@ -25,6 +25,7 @@ from tina.data import gym
 from tina.data.contamination import contamination
 from tina.data.loading import LoadedSet, fit_prompts, load_problems
 from tina.data.problem import Problem
+from tina.data.prompts import told_of_template
 from tina.device import check_device, check_training_devices, own_device
 from tina.errors import UserError
 from tina.evaluation import runner
@@ -113,8 +114,9 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     counts = loaded.counts | {"too_long": too_long, "prompts": len(problems)} | _contamination(config, problems)
     model = policy.load_policy(config.model, config.lora, device, config.seed)
     trainable, total = policy.parameter_counts(model)
-    if told := policy.unused_defaults(config.model):
-        console.print(told)
+    for told in (policy.unused_defaults(config.model), told_of_template(tokenizer, config.prompt)):
+        if told:
+            console.print(told)
     console.print(
         f"{run.folder.name}: {len(problems):,} prompts of {counts['rows']:,} rows{_left_out(counts)}, "
         f"{trainable:,} of {total:,} parameters trained ({trainable / total:.1%})"

@@ -13,6 +13,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -36,7 +37,7 @@ def model_source(model: Model) -> str:
 def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
     """The tokenizer, padding on the left as batched generation needs it.
 
-    Raises UserError if the model cannot be had from here, or has no chat template.
+    Raises UserError if the model cannot be had from here, has no chat template, or no embedding for a token of it.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(
@@ -56,7 +57,21 @@ def load_tokenizer(model: Model) -> PreTrainedTokenizerBase:
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    _check_vocabulary(model, tokenizer)
     return tokenizer
+
+
+def _check_vocabulary(model: Model, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises UserError for tokens of every prompt that the model has no embedding for; a spare one may lie about."""
+    rows = read_config(model).get_text_config().vocab_size
+    special = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token}
+    beyond = {token: number for token, number in tokenizer.get_added_vocab().items() if number >= rows}
+    used = [token for token in beyond if token in special or token in tokenizer.chat_template]
+    if used:
+        raise UserError(
+            f"The tokenizer of {model.path} is another model's: its token {used[0]} has the number {beyond[used[0]]}, "
+            f"and the model has embeddings for 0 to {rows - 1}."
+        )
 
 
 def load_policy(model: Model, lora: Lora, device: str | torch.device, seed: int) -> PeftModel | PreTrainedModel:
@@ -84,6 +99,16 @@ def load_base(model: Model, device: str | torch.device) -> PreTrainedModel:
         raise _not_loaded(model, error) from error
     base.generation_config = GenerationConfig(**{name: getattr(base.generation_config, name) for name in TOKEN_IDS})
     return base.to(device)
+
+
+def read_config(model: Model) -> PretrainedConfig:
+    """The model's config.json. Raises UserError if it cannot be had from here."""
+    try:
+        return AutoConfig.from_pretrained(
+            model_source(model), revision=model.revision, trust_remote_code=model.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise _not_loaded(model, error) from error
 
 
 def unused_defaults(model: Model) -> str | None:
@@ -148,12 +173,7 @@ def trainable_policy(base: PreTrainedModel, lora: Lora, seed: int) -> PeftModel 
 
 def skeleton(model: Model, lora: Lora) -> PeftModel:
     """The policy without any weights: names and shapes of its tensors, at no cost. Raises UserError as `load_base`."""
-    try:
-        config = AutoConfig.from_pretrained(
-            model_source(model), revision=model.revision, trust_remote_code=model.trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        raise _not_loaded(model, error) from error
+    config = read_config(model)
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config, trust_remote_code=model.trust_remote_code)
         return get_peft_model(base, lora_config(lora))

@@ -1,5 +1,8 @@
 """Messages, chat templates and the token limit, with real tokenizers."""
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,14 +12,14 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from tina import configs, gate
-from tina.configs import CONF
+from tina import configs, gate, policy
+from tina.configs import CONF, ROOT
 from tina.data.loading import fit_prompts
 from tina.data.problem import Problem
-from tina.data.prompts import build_messages, prompt_opens_think, render
+from tina.data.prompts import build_messages, prompt_opens_think, render, told_of_template
 from tina.errors import UserError
 from tina.evaluation.task import make_tasks
-from tina.schema import Prompt
+from tina.schema import Model, Prompt
 
 configs.register()
 GROUP = CONF / "prompt"
@@ -169,3 +172,44 @@ def test_a_recipe_that_is_none_is_refused_at_the_gate(tmp_path, text: str, words
 def test_a_recipe_that_is_not_given_or_not_there_is_refused_at_the_gate(tmp_path) -> None:
     assert "add prompt.file=<recipe.yaml>" in gate.check(["prompt=recipe"], False).problems[0]
     assert "cannot be read" in gate.check(["prompt=recipe", f"prompt.file={tmp_path / 'no'}"], False).problems[0]
+
+
+@pytest.fixture(scope="module")
+def models(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model with templates and tokenizers of which each stumbles over something."""
+    folder = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, shared / "cases/3-templates/mkmodels.py", folder], cwd=ROOT, check=True)
+    return folder
+
+
+def loaded(models: Path, name: str) -> PreTrainedTokenizerFast:
+    return policy.load_tokenizer(Model(name=name, path=str(models / name), max_context_tokens=256))
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "words"),
+    [
+        ("nosystem", "Be brief.", ["system and user", "System role not supported", "prompt.system=null"]),
+        ("vlm", None, ["(user, each a text)", "prompt.chat_template"]),
+    ],
+)
+def test_a_template_that_does_not_take_the_messages_is_told_in_a_sentence(models, name, system, words) -> None:
+    with pytest.raises(UserError) as error:
+        render(loaded(models, name), "1+1", Prompt(name="mine", system=system))
+    assert all(word in str(error.value) for word in [str(models / name), "'mine'", *words])
+
+
+def test_a_template_without_a_system_role_is_good_for_a_prompt_without_one(models) -> None:
+    assert "1+1" in render(loaded(models, "nosystem"), "1+1", Prompt(name="mine"))
+
+
+def test_a_template_that_writes_the_date_is_told(models) -> None:
+    assert "today's date" in told_of_template(loaded(models, "date"), Prompt(name="mine"))
+    assert told_of_template(loaded(models, "date"), Prompt(name="mine", chat_template=TURNS)) is None
+    assert told_of_template(loaded(models, "plain"), Prompt(name="mine")) is None
+
+
+def test_a_token_without_an_embedding_is_told_before_the_model_is_loaded(models) -> None:
+    with pytest.raises(UserError, match=r"its token <\|new\|> has the number 306.*0 to 305"):
+        loaded(models, "added")
+    assert loaded(models, "nopad").pad_token

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from jinja2 import TemplateError
 
 from tina.errors import UserError
 from tina.schema import Model, Prompt
@@ -34,16 +35,41 @@ def build_messages(question: str, prompt: Prompt) -> Messages:
 def render(tokenizer: "PreTrainedTokenizerBase", question: str, prompt: Prompt) -> str:
     """The prompt as text, up to where the model begins to answer; by the prompt's own chat template if it has one.
 
-    Raises UserError if neither the prompt nor the tokenizer has a chat template.
+    Raises UserError if neither the prompt nor the tokenizer has a chat template, and if it does not take the messages.
     """
-    template = prompt.chat_template or tokenizer.chat_template
+    template = template_of(tokenizer, prompt)
     if not template:
         raise UserError(
             f"The tokenizer of {tokenizer.name_or_path} has no chat template: choose a model that was tuned for chat, "
             "or set prompt.chat_template."
         )
     messages = build_messages(question, prompt)
-    return tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
+    try:
+        return tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=True
+        )
+    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        roles = " and ".join(message["role"] for message in messages)
+        hint = "prompt.system=null, or another template" if prompt.system else "another template"
+        raise UserError(
+            f"The chat template of {tokenizer.name_or_path} does not take the messages of the prompt {prompt.name!r} "
+            f"({roles}, each a text): {error}. Set {hint} with prompt.chat_template."
+        ) from error
+
+
+def template_of(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> str | None:
+    """The chat template that a prompt is built with."""
+    return prompt.chat_template or tokenizer.chat_template
+
+
+def told_of_template(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> str | None:
+    """A sentence about a template that writes the date, so that the same run has other prompts tomorrow."""
+    if "strftime_now" not in (template_of(tokenizer, prompt) or ""):
+        return None
+    return (
+        f"The chat template of {tokenizer.name_or_path} writes today's date into every prompt: another day's run is "
+        "another run, under the same digest. Set prompt.chat_template to one without strftime_now."
+    )
 
 
 def prompt_opens_think(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> bool:

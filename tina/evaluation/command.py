@@ -5,6 +5,7 @@ import functools
 from dataclasses import asdict
 
 from tina import identity, policy, selection
+from tina.data.prompts import told_of_template
 from tina.errors import UserError
 from tina.evaluation import runner, table
 from tina.evaluation.checkpoints import measure, tell_too_long
@@ -47,8 +48,9 @@ def _run(request: Request, grader: Grader) -> dict[int, dict[str, float]]:
             f"without {config.benchmarks.skip}."
         )
     tell_too_long(evaluator)
-    if told := policy.unused_defaults(config.model):
-        console.print(told)
+    for told in (policy.unused_defaults(config.model), told_of_template(tokenizer, config.prompt)):
+        if told:
+            console.print(told)
     with_vllm = has_engine(config.sampler)
     engine = functools.cache(
         lambda: start_engine(config, evaluator, run) if with_vllm else load_engine(config.model, config.hardware, run)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+KINDS = ("train", "eval", "study")
+"""The job types of this suite."""
+
 COUNT, SHARE, AMOUNT = (0, 2.0**53, True), (0, 1, False), (0, math.inf, False)
 """The least and the largest value, and whether it must be whole."""
 NUMBERS: dict[str, tuple[float, float, bool]] = {
@@ -78,7 +81,7 @@ def _config(config: Mapping[str, Any], job_type: str, odd: list[str]) -> dict[st
     for key, value in config.items():
         if value is None or key not in forms or forms[key](value):
             kept[key] = value
-        elif job_type in ("train", "eval", "study"):  # what another program logs under these names is its own
+        elif job_type in KINDS:  # what another program logs under these names is its own
             odd.append(f"the setting {key} is not understood ({str(value)[:40]!r})")
     return kept
 

@@ -1,5 +1,7 @@
 """Which series the tables and pictures use, by the names that TRL 1.16 logs, and what older logs call them."""
 
+import re
+
 STEP = "train/global_step"
 """The x axis of every series."""
 FORMAT_REWARD = "train/rewards/format/mean"
@@ -13,21 +15,16 @@ FIDELITY = {
 """How well sampler and trainer agree; logged by runs with an engine of their own."""
 SERIES = (FORMAT_REWARD, *ACCURACY_REWARDS, LENGTH, "train/reward", "train/kl", *FIDELITY.values())
 
-ALIASES = {
-    "train/completion_length": LENGTH,
-    "train/rewards/format_reward": FORMAT_REWARD,
-    "train/rewards/accuracy_reward": ACCURACY_REWARDS[0],
-    "train/rewards/cosine_scaled_reward": ACCURACY_REWARDS[1],
-    "train/rewards/tag_count_reward": "train/rewards/tag_count/mean",
-    "train/rewards/len_reward": "train/rewards/length/mean",
-    "train/rewards/reasoning_steps_reward": "train/rewards/reasoning_steps/mean",
-    "train/rewards/repetition_penalty_reward": "train/rewards/repetition_penalty/mean",
-}
-"""What TRL 0.15 and the reward functions of that time log, to the names used here."""
+ALIASES = {"train/completion_length": LENGTH}
+REWARD = re.compile(r"train/rewards/(\w+?)_reward(?:/(\w+))?")
+REWARDS = {"cosine_scaled": "cosine", "len": "length"}
+"""Rewards of open-r1 that have another name here."""
 
 
 def canonical(metric: str) -> str:
-    """The name used here of a metric as it was logged."""
+    """The name used here of a metric as it was logged: by TRL 0.15 without a /mean, of open-r1's reward functions."""
+    if found := REWARD.fullmatch(metric):
+        return f"train/rewards/{REWARDS.get(found[1], found[1])}/{found[2] or 'mean'}"
     return ALIASES.get(metric, metric)
 
 

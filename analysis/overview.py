@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.checked import KINDS
 from analysis.costs import cost_rows
 from analysis.evaluations import Evaluation, Row, evaluations
-from analysis.metrics import SERIES
+from analysis.metrics import SERIES, STEP
 from analysis.paper import baseline_rows
 from analysis.results import train_rows
 from analysis.runs import Logs, load
@@ -97,5 +98,9 @@ def _usable(cache: str | None) -> Path | None:
 
 
 def damaged(logs: Logs) -> list[str]:
-    """One sentence for each run of which something could not be read."""
-    return [f"{run.path}: {run.damage}." for run in logs.runs.itertuples() if run.damage]
+    """One sentence for each run of which something could not be read, and one for those that are of no known kind."""
+    told = [f"{run.path}: {run.damage}." for run in logs.runs.itertuples() if run.damage]
+    other = [run.path for run in logs.runs.itertuples() if run.job_type not in KINDS and not run.damage]
+    if other:
+        told.append(f"{other[0]}{f' and {len(other) - 1} more' if other[1:] else ''}: no {STEP}, so no training run.")
+    return told

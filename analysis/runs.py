@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.checked import checked
+from analysis.checked import KINDS, checked
 from analysis.metrics import STEP, canonical
 from tina.errors import UserError
 
@@ -69,8 +69,8 @@ def load(source: Mapping[str, Any], metrics: Collection[str] | None = None, cach
     else:
         logs = reader.read(source, wanted)
     kinds = zip(logs.runs.job_type, logs.runs.summary, strict=True)
-    # training runs that another program logged have no job type
-    kinds = [kind or ("train" if STEP in summary else "") for kind, summary in kinds]
+    # training runs that another program logged have its own job type, or none
+    kinds = [kind if kind in KINDS or STEP not in summary else "train" for kind, summary in kinds]
     runs = [checked(run) for run in logs.runs.assign(job_type=kinds).to_dict("records")]
     return replace(logs, runs=pd.DataFrame(runs, columns=RUN_COLUMNS))
 

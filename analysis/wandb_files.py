@@ -1,4 +1,4 @@
-"""A fast reader of the `.wandb` files that W&B 0.31 writes, offline or not.
+"""A fast reader of the `.wandb` files that W&B writes, offline or not: 0.31, and versions with flat keys or no numbers.
 
 What a record is, and which of a damaged file are whole, `wandb_records` tells. Its content is the protobuf message
 `Record` of `wandb/proto/wandb_internal.proto`, whose field numbers stand below; importing W&B for them would take
@@ -20,7 +20,8 @@ from analysis.wandb_records import RECORD, VARINT, fields_of, whole_records
 
 STEP = "train/global_step"
 """The x axis: `_step` counts rows, and TRL logs rows of its own between steps."""
-STEP_KEY = b"\x12" + bytes([len(STEP)]) + STEP.encode()
+STEP_KEYS = [tag + bytes([len(STEP)]) + STEP.encode() for tag in (b"\x12", b"\x0a")]
+"""As a nested key and, in earlier versions of W&B, as a flat one."""
 
 LARGEST_STEP = 2**53
 
@@ -105,7 +106,7 @@ def _add_row(
     wanted: Callable[[str], bool],
 ) -> bool:
     """Appends the numbers of a history row that has a training step to their series; False if its step is none."""
-    if (text := row.get(STEP_KEY)) is None:
+    if (text := next((row[key] for key in STEP_KEYS if key in row), None)) is None:
         return True
     step = _step(text)
     if step is None:

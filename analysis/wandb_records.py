@@ -1,9 +1,9 @@
 """The records of a `.wandb` file: the framing of LevelDB's log, and what tells a whole record from the parts of two.
 
 A file is a 7-byte header, then blocks of 32 KiB of chunks `crc32 (4) | length (2) | type (1) | data`, a record being
-one chunk (type 1) or a first, middle and last one (2, 3, 4). A record is a protobuf message that begins with its
-number. A chunk whose checksum is wrong is never used, nor is a record of chunks that do not belong together: every
-record is numbered and says its length. So what was not logged cannot come out.
+one chunk (type 1) or a first, middle and last one (2, 3, 4). A record is a protobuf message that begins with its number
+(early versions of W&B gave none). A chunk whose checksum is wrong is never used, nor is a record of chunks that do not
+belong together: every record is numbered and says its length. So what was not logged cannot come out.
 """
 
 import re
@@ -17,6 +17,7 @@ BLOCK_BYTES = 32 * 1024
 CHUNK_HEADER = struct.Struct("<IHB")
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 LOST, CUT = -1, -2
+UNNUMBERED = 0
 CRC_OF_TYPE = {kind: zlib.crc32(bytes([kind])) for kind in (FULL, FIRST, MIDDLE, LAST)}
 VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
 RECORD = re.compile(rb"(?:\x08(" + VARINT + rb"))?(" + VARINT + rb")(" + VARINT + rb")", re.DOTALL)
@@ -61,11 +62,22 @@ def read_records(data: bytes, damage: list[str]) -> Iterator[tuple[bytes, bool]]
 
 
 def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
-    """The records that were written as they stand there, in the order of their numbers, each once."""
+    """The records that were written as they stand there, in the order of their numbers, each once.
+
+    Versions of W&B that number nothing leave the framing alone to tell what is whole.
+    """
     last = missing = misplaced = mixed = 0
     held: bytes | None = None  # a joined record is believed if the next number follows: its parts may be of two records
+    numbered = None
     for record, joined in read_records(data, damage):
         number = _number(record)
+        if numbered is None and not joined:
+            numbered = number != UNNUMBERED
+        if number == UNNUMBERED:
+            if numbered is False:
+                yield record
+                continue
+            number = None
         if held is not None and number == last + 1:
             yield held
         else:
@@ -91,7 +103,7 @@ def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
 def _number(record: bytes) -> int | None:
     """The number of a record whose content ends where it says; None for one that is no whole record."""
     head = RECORD.match(record)
-    if not head or head[1] is None:
+    if not head:
         return None
     if head.end() + _integer(head[3]) != len(record):  # not the common case of one content and nothing behind it
         try:
@@ -99,7 +111,7 @@ def _number(record: bytes) -> int | None:
                 pass
         except (ValueError, IndexError):
             return None
-    return _integer(head[1])
+    return UNNUMBERED if head[1] is None else _integer(head[1])
 
 
 def _integer(varint: bytes) -> int:

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.metrics import FORMAT_REWARD, LENGTH, canonical
+from analysis.overview import damaged
 from analysis.runs import METRIC_COLUMNS, PROBLEM_COLUMNS, RUN_COLUMNS, Logs, load
 from analysis.series import merged
+from analysis.turns import series_of, turns
 from tests.analysis.logs import config_of, end_of_run, eval_run, finish, matrix, start, train_run
 from tina.errors import UserError
 
@@ -155,3 +158,45 @@ def test_no_runs_is_one_sentence_that_says_where_and_what_to_do(tmp_path: Path) 
         read(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"There is no source tapes: choose from .*offline"):
         load({"name": "tapes"})
+
+
+@pytest.mark.parametrize(
+    ("case", "runs"),
+    [("flatroot", ["flat0num0", "flat0num1", "flat1num0", "flat1num1"]), ("trl017", ["trl017"]), ("eps", ["eps"])],
+)
+def test_runs_of_other_programs_and_versions_are_training_runs_with_a_turn(
+    case: str, runs: list[str], shared: Path
+) -> None:
+    """Records without numbers, flat keys, open-r1's rewards as TRL 0.17 logs them, a job type of their own."""
+    logs = read(shared / "cases" / "5-wandb" / case)
+    assert logs.runs.id.tolist() == runs and set(logs.runs.job_type) == {"train"} and not any(logs.runs.damage)
+    turn = turns(series_of(logs))
+    found = [turn(run, FORMAT_REWARD) for run in runs]
+    assert [(one.kind, round(one.step)) for one in found] == [("turn", 20)] * len(runs)
+
+
+@pytest.mark.parametrize(
+    ("logged", "name"),
+    [
+        ("train/completion_length", LENGTH),
+        ("train/rewards/format_reward", FORMAT_REWARD),
+        ("train/rewards/format_reward/mean", FORMAT_REWARD),
+        ("train/rewards/format_reward/std", "train/rewards/format/std"),
+        ("train/rewards/cosine_scaled_reward/mean", "train/rewards/cosine/mean"),
+        ("train/rewards/len_reward", "train/rewards/length/mean"),
+        ("train/rewards/tag_count_reward/mean", "train/rewards/tag_count/mean"),
+        ("train/rewards/accuracy/mean", "train/rewards/accuracy/mean"),
+        ("train/reward", "train/reward"),
+    ],
+)
+def test_rewards_have_one_name_however_they_were_logged(logged: str, name: str) -> None:
+    assert canonical(logged) == name
+
+
+def test_a_run_of_no_known_kind_is_told(tmp_path: Path) -> None:
+    train_run(tmp_path, RUN, config_of())
+    other = start(tmp_path, id="profile", job_type="profile")
+    other.log({"gpu/seconds": 1.0})
+    finish(other)
+    (told,) = damaged(read(tmp_path))
+    assert "run-profile.wandb: no train/global_step, so no training run." in told

@@ -20,8 +20,14 @@ from tina.errors import UserError
 
 RESULTS = re.compile(r"results_(.+)\.json")
 CHECKPOINT = re.compile(r"(.+?)[_-](?:step[_-]?|checkpoint[_-]?)?(\d+)")
+TASK = re.compile(r"(?:.*\|)?(?P<name>[^|]*?[^|\d][^|]*?)(?:_avg)?(?:\|(?P<shots>\d+))?(?:\|\d+)?")
+"""`aime24|0`, `lighteval|aime24|0`, `lighteval|aime24|0|0`, `aime24_avg|0`."""
 TASKS = {"math_500": "math500", "gpqa:diamond": "gpqa_diamond", "aime_2024": "aime24", "aime_2025": "aime25"}
-METRICS = ("extractive_match", "math_pass@1:1_samples", "pass@1:1_samples", "pass@k:k=1&n=1", "gpqa_pass@k:k=1")
+METRIC = re.compile(
+    r"extractive_match|(?:\w+_)?pass@1:(?P<samples>\d+)_samples|(?:\w+_)?pass@k:k=1(?:&n=(?P<n>\d+))?"
+    r"|avg@n:n=(?P<mean_of>\d+)"
+)
+"""The share of samples that are right, by the names of lighteval 0.6 to 0.13."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,11 @@ def read(source: Mapping[str, Any], wanted: Callable[[str], bool], names: Collec
     results, damage = [], {}
     for path in files:
         try:
-            results += _results(root, path)
+            found, problems = _results(root, path)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            damage[path] = f"{path.name} is no result file of lighteval ({type(error).__name__}: {error})"
+            found, problems = [], [f"{path.name} is no result file of lighteval ({type(error).__name__}: {error})"]
+        results += found
+        damage |= {path: "; ".join(problems)} if problems else {}
     runs = _runs(results)
     runs += [_unread(path, text) for path, text in damage.items()]
     frame = pd.DataFrame(runs, columns=RUN_COLUMNS)
@@ -70,46 +78,69 @@ def _name_parts(root: Path, path: Path) -> list[str] | None:
     return parts if RESULTS.fullmatch(name) else None
 
 
-def _results(root: Path, path: Path) -> list[Result]:
+def _results(root: Path, path: Path) -> tuple[list[Result], list[str]]:
+    """What a file holds, and what of it cannot be told, in words."""
     content = json.loads(path.read_text(encoding="utf-8"))
     parts = _name_parts(root, path)
-    model = str(content["config_general"]["model_name"])
+    general = content["config_general"]
+    model = str(general["model_name"] if "model_name" in general else general["model_config"]["model_name"])
     place = next((index for index, part in enumerate(parts) if CHECKPOINT.fullmatch(part)), None)
     subject, step = model, 0
     if place is not None:
         experiment, number = CHECKPOINT.fullmatch(parts[place]).groups()
         subject, step = "/".join([*parts[:place], experiment]), int(number)
+    written = RESULTS.fullmatch(path.name.split("__")[-1])[1]
+    _moment(written)
     tasks = content.get("config_tasks", {})
-    found = []
+    found, problems = [], []
     for task, scores in content["results"].items():
         if task == "all":
             continue
-        name = task.split("|")[1] if "|" in task else task
         config = next((tasks[key] for key in tasks if key == task or task.startswith(f"{key}|")), {})
-        samples = config.get("num_samples") or [1]
+        try:
+            metric, samples = _metric(scores)
+        except ValueError as error:
+            problems.append(f"{path.name}: {task} is left out: {error}")
+            continue
+        problem_count = config.get("effective_num_docs")
+        mean = float(scores[metric])
         found.append(
             Result(
-                subject=subject,
-                step=step,
-                model=model,
-                benchmark=TASKS.get(name, name),
-                mean=float(scores[_metric(scores)]),
-                n_problems=config.get("effective_num_docs"),
-                n_samples=max(samples) if isinstance(samples, list) else int(samples),
-                written=RESULTS.fullmatch(path.name.split("__")[-1])[1],
-                path=path,
+                subject, step, model, _benchmark(task), mean, problem_count, samples or _samples(config), written, path
             )
         )
-    return found
+    return found, problems
 
 
-def _metric(scores: Mapping[str, float]) -> str:
-    """The name of the score that says how many problems were solved; raises ValueError if that cannot be told."""
+def _benchmark(task: str) -> str:
+    """The benchmark's name; with examples in the prompt it is another benchmark."""
+    found = TASK.fullmatch(task)
+    if not found:
+        return task
+    name = TASKS.get(found["name"], found["name"])
+    return name if int(found["shots"] or 0) == 0 else f"{name} ({found['shots']}-shot)"
+
+
+def _samples(config: Mapping[str, Any]) -> int:
+    samples = config.get("num_samples") or [1]
+    return max(samples) if isinstance(samples, list) else int(samples)
+
+
+def _metric(scores: Mapping[str, float]) -> tuple[str, int | None]:
+    """The score that says how many samples were right, and of how many of each problem it is the mean, if it says so.
+
+    That of one sample if there is one, else that of the most: the files do not tell whether as many were drawn as a
+    name says. Raises ValueError if no score can be chosen.
+    """
     names = [name for name in scores if not name.endswith("_stderr")]
-    known = [name for name in METRICS if name in names] or names
-    if len(known) == 1 or known[0] in METRICS:
-        return known[0]
-    raise ValueError(f"it has several scores, {', '.join(names)}, and none is known")
+    known = {name: found for name in names if (found := METRIC.fullmatch(name))}
+    if not known and len(names) == 1:
+        return names[0], None
+    if not known:
+        raise ValueError(f"it has several scores, {', '.join(names)}, and none is known")
+    samples = {name: next((int(n) for n in found.groups() if n), None) for name, found in known.items()}
+    chosen = min(samples, key=lambda name: (samples[name] not in (None, 1), -(samples[name] or 1)))
+    return chosen, samples[chosen]
 
 
 def _runs(results: list[Result]) -> list[dict[str, Any]]:
@@ -135,10 +166,14 @@ def _runs(results: list[Result]) -> list[dict[str, Any]]:
 def _run(
     run_id: str, subject: str, config: dict[str, Any], summary: dict[str, Any], damage: str, first: Result
 ) -> dict[str, Any]:
-    moment = datetime.strptime(first.written[:19], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
     names = {"id": run_id, "project": "lighteval", "group": subject, "job_type": "eval", "tags": ()}
-    state = {"state": "finished", "started": moment.timestamp(), "segments": 1, "damage": damage}
+    state = {"state": "finished", "started": _moment(first.written), "segments": 1, "damage": damage}
     return names | state | {"config": config, "summary": summary, "path": str(first.path)}
+
+
+def _moment(written: str) -> float:
+    """Seconds since the epoch. Raises ValueError for what is no time."""
+    return datetime.strptime(written[:19], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC).timestamp()
 
 
 def _unread(path: Path, damage: str) -> dict[str, Any]:

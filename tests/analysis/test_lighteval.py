@@ -71,3 +71,39 @@ def test_a_file_that_cannot_be_read_is_said_and_hides_no_other(tmp_path: Path) -
     assert any("has several scores, this, that" in text for text in runs.damage)
     with pytest.raises(UserError, match=r"no result files of lighteval"):
         read(tmp_path / "evals" / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("case", "means", "samples"),
+    [
+        ("v0_10", {"aime24": 0.4, "math500": 0.8, "gpqa_diamond": 0.3}, 1),
+        ("v0_11", {"aime24": 0.4, "math500": 0.8, "gpqa_diamond": 0.3}, 1),
+        ("v0_12", {"aime24": 0.4, "aime25": 0.2, "math500": 0.8, "gpqa_diamond": 0.3}, 1),
+        ("v0_12avg", {"aime24": 0.4}, 64),
+        ("v0_13gsm", {"gsm8k": 0.7}, 1),
+        ("few5", {"aime24": 0.3, "aime24 (5-shot)": 0.4}, 1),
+        ("nogeneral", {"aime24": 0.4}, 1),
+    ],
+)
+def test_files_of_every_version(case: str, means: dict[str, float], samples: int, shared: Path) -> None:
+    (run,) = read(shared / "cases" / "6-lighteval" / case).runs.to_dict("records")
+    summary = run["summary"]
+    assert {name: summary[f"eval/{name}/mean"] for name in means} == means
+    assert len([key for key in summary if key.endswith("/mean")]) == len(means) and run["damage"] == ""
+    assert {summary[f"eval/{name}/n_samples"] for name in means} == {samples}
+
+
+def test_a_file_whose_name_tells_no_time_is_told(shared: Path) -> None:
+    (run,) = read(shared / "cases" / "6-lighteval" / "stamp2").runs.to_dict("records")
+    assert run["job_type"] == "unread" and "results_final.json is no result file" in run["damage"]
+
+
+def test_a_task_that_cannot_be_told_costs_no_other(tmp_path: Path) -> None:
+    result_file(tmp_path, "2025-01-01T00-00-00.1", extractive_match=0.3)
+    path = next(tmp_path.rglob("*.json"))
+    content = json.loads(path.read_text())
+    content["results"]["custom|mine|0"] = {"this": 0.3, "that": 0.4}
+    path.write_text(json.dumps(content))
+    runs = read(tmp_path).runs
+    assert runs.summary[0]["eval/aime24/mean"] == 0.3
+    assert "custom|mine|0 is left out: it has several scores, this, that" in runs.damage[1]

@@ -4,7 +4,6 @@ One PNG and one SVG each: the dynamics of every run, the arms of every study, ac
 and the transition's step against what was swept. Exit code 0 if any was made, 2 if there is nothing to draw.
 """
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from analysis.evaluations import Missing
 from analysis.names import file_name
 from analysis.overview import Overview, load_overview
 from analysis.settings import help_text, settings
+from tina import terminal
 from tina.errors import UserError
 
 STYLE = Path(__file__).parent / "style.mplstyle"
@@ -92,5 +92,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
+    terminal.prepare(sockets=False)
     sys.exit(main(sys.argv[1:]))

@@ -59,7 +59,7 @@ class Table:
     printed: bool = True
 
 
-def terminal() -> Console:
+def console() -> Console:
     """The console that tables go to: the terminal's own width; in a pipe COLUMNS, or wide enough for most columns."""
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
     return Console(width=width, highlight=False)

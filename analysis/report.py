@@ -7,7 +7,6 @@ page holds all it needs and fetches nothing. Exit code 0 if it was written, 2 if
 import base64
 import hashlib
 import io
-import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from analysis.render import Column, Table
 from analysis.settings import help_text, settings
 from analysis.studies import is_embedded
 from analysis.tables import make_tables
+from tina import terminal
 from tina.errors import UserError
 from tina.identity import leaves
 
@@ -213,5 +213,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
+    terminal.prepare(sockets=False)
     sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,6 @@ Prints to the terminal and writes Markdown, LaTeX, HTML and CSV. Exit code 0 if 
 nothing to show.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +18,11 @@ from analysis.costs import cost_table, published_cost_table, ratio_table
 from analysis.fidelity import fidelity_table
 from analysis.overview import Overview, damaged, load_overview
 from analysis.paper import baselines_table, main_table, overall_table
-from analysis.render import Table, show, terminal, write
+from analysis.render import Table, console, show, write
 from analysis.settings import help_text, settings
 from analysis.studies import runs_table, study_table
 from analysis.transitions import transitions_table
+from tina import terminal
 from tina.errors import UserError
 
 
@@ -79,11 +79,11 @@ def main(arguments: Sequence[str]) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    console = terminal()
+    screen = console()
     told: set[str] = set()
     for table in tables:
         if table.printed:
-            show(table, console, told)
+            show(table, screen, told)
     for sentence in damaged(overview.logs):
         print(sentence)
     names = ", ".join(table.name for table in tables)
@@ -94,5 +94,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it quietly
+    terminal.prepare(sockets=False)
     sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ENVIRONMENT, ROOT, finished, start
 from tina import configs, gate
 
 configs.register()
@@ -56,6 +56,14 @@ def problems(*overrides: str, multirun: bool = False) -> list[str]:
         (["lora.rank=4,8"], "add -m"),
         (["lora.rank=4", "lora.rank=8"], "lora.rank is given twice"),
         (["lora.rank"], "'lora.rank' is not an override"),
+        (["=3"], "'=3' is not an override"),
+        (["experiment=null"], "to leave experiment out, write ~experiment"),
+        (["seed=interval(0,2)"], "names no values to run: list them, as seed=1,2,3 or seed=range(1,4)"),
+        (["hydra/launcher=submitit_slurm"], "no hydra/launcher=submitit_slurm: did you mean slurm_l40s"),
+        (["hydra/launcher=basic"], "no hydra/launcher=basic: The choices are local, plan"),
+        (["hydra/launcher=joblib"], "no hydra/launcher=joblib: The choices are local, plan"),
+        (["hydra.searchpath=[file:///not/there]"], "There is no folder /not/there to search for groups"),
+        (["hydra.searchpath=[file:///tmp]"], "takes the place of the suite's own folders: use --config-dir"),
     ],
 )
 def test_a_mistake_is_one_sentence(overrides: list[str], words: str) -> None:
@@ -147,3 +155,100 @@ def test_tab_completion_knows_choices_and_keys() -> None:
 
     assert {"algorithm=grpo", "algorithm=dr_grpo"} <= set(completed("algorithm="))
     assert {"lora.rank=", "lora.rslora="} <= set(completed("lora.r"))
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/x/a=b.jsonl", "\"dataset.path='/x/a=b.jsonl'\""),
+        ("/x/aüb.jsonl", "\"dataset.path='/x/aüb.jsonl'\""),
+        ("/x/a(b).jsonl", "\"dataset.path='/x/a(b).jsonl'\""),
+        ("/x/a,{b.jsonl", "\"dataset.path='/x/a,{b.jsonl'\""),
+        ("/x/a'b.jsonl", None),
+        ("/x/a'\"b.jsonl", None),
+        ("$HOME/a(b).jsonl", None),
+    ],
+)
+def test_a_value_that_hydra_cannot_read_is_told_to_be_put_in_quotes(path: str, word: str | None) -> None:
+    """What is proposed is a word of the shell and means the path; the rest is checked as if it stood there."""
+    unreadable, missing = problems("dataset=file", f"dataset.path={path}")
+    proposed = unreadable.partition("put it in quotes, ")[2].rstrip(".")
+    assert word in (None, proposed)
+    assert missing.startswith(f"There is no data file {path};")
+    (argument,) = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {proposed}"], capture_output=True, text=True, check=True
+    ).stdout.split("\0")[:-1]
+    assert problems("dataset=file", argument) == [missing]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["seed=range(2,2)"], "seed=range(2,2) stands for no value at all"),
+        (["algorithm=glob(z*)"], "algorithm=glob(z*) stands for no value at all"),
+        (["experiment=glob(*)"], "experiment=_tina is only a part of others: write experiment=glob(*,exclude=_*)"),
+    ],
+)
+def test_a_sweep_that_names_nothing_to_run_is_told(overrides: list[str], words: str) -> None:
+    assert words in problems(*overrides, multirun=True)[0]
+
+
+def test_a_sweep_may_be_a_pattern() -> None:
+    grid = gate.check(["algorithm=glob(*)"], multirun=True)
+    names = sorted(path.stem for path in (configs.CONF / "algorithm").glob("*.yaml"))
+    assert not grid.problems and [arm.swept["algorithm"] for arm in grid.arms] == names
+
+
+@pytest.mark.parametrize("multirun", [False, True])
+def test_a_folder_of_ones_own_adds_choices(tmp_path, multirun: bool) -> None:
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "mine.yaml").write_text("name: mine\nrslora: true\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "two_ranks.yaml").write_text("# @package _global_\nschedule:\n  max_steps: 7\n")
+    grid = gate.check(
+        ["lora=mine,tina" if multirun else "lora=mine", "+mine=two_ranks"], multirun, "train", str(tmp_path)
+    )
+    assert not grid.problems and grid.arms[0].typed.lora.name == "mine" and grid.arms[0].typed.schedule.max_steps == 7
+    (problem,) = gate.check(["lora=min"], False, "train", str(tmp_path)).problems
+    assert problem.startswith("There is no lora=min: did you mean mine or tina?")
+    (missing, _) = gate.check(["lora=mine"], False, "train", str(tmp_path / "nowhere")).problems
+    assert missing == f"There is no folder {tmp_path / 'nowhere'} to search for groups."
+    assert gate.check(["lora=mine"], False).problems, "a folder of one command line is not the next one's"
+
+
+def test_a_run_with_a_folder_of_ones_own(tmp_path) -> None:
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora" / "mine.yaml").write_text("name: mine\nrank: 2\n")
+    done = finished(
+        start(
+            "train.py", "-m", "--config-dir", str(tmp_path), "lora=mine", "seed=1,2", "benchmarks=none",
+            "selection=last", "schedule.max_steps=1", "schedule.save_every=1", f"paths.outputs={tmp_path / 'out'}",
+        )
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out" / "runs").glob("*/summary.json"))) == 2
+
+
+@pytest.mark.parametrize("flag", ["--config-name=mine", "--config-path=/x"])
+def test_flags_that_would_run_something_else_are_refused(flag: str) -> None:
+    done = finished(start("train.py", flag))
+    assert done.returncode == 2 and "is not taken here" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train.py", "-m", "lora.rank=4,8", "hydra/launcher=plan"],
+        ["train.py", "dataset=file", "dataset.path='/x/日本.jsonl'"],
+        ["analysis/tables.py", "cache=null"],
+        ["analysis/report.py", "cache=null"],
+    ],
+    ids=" ".join,
+)
+def test_a_terminal_without_unicode_shows_what_it_can(command: list[str], tmp_path, monkeypatch, shared) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONIOENCODING", "ascii")
+    if command[0].startswith("analysis"):
+        logs = shared / "cases" / "5-wandb" / "trl017"
+        command = [*command, f"source.root={logs}", f"out={tmp_path}", f"report={tmp_path / 'page.html'}"]
+    done = finished(start(*command))
+    assert done.returncode == (2 if "dataset=file" in command else 0) and "Traceback" not in done.stderr, done.stderr

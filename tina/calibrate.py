@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tina import configs, gate, policy
+from tina import configs, gate, policy, terminal
 from tina.cost.calibration import Calibration, fitted, keep
 from tina.data.loading import load_problems
 from tina.data.prompts import build_messages
@@ -90,6 +90,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    terminal.prepare()
     try:
         main()
     except UserError as error:

@@ -93,7 +93,8 @@ if __name__ == "__main__":
     if {"-h", "--help"} & set(sys.argv[1:]) or len(sys.argv) == 1:
         print(__doc__)
         sys.exit(0 if len(sys.argv) > 1 else 2)
-    from tina import cli
+    from tina import cli, terminal
 
+    terminal.prepare()
     with cli.errors_in_words():
         main(sys.argv[1:])

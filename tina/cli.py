@@ -1,5 +1,6 @@
 """What the entry points share: the gate in front of Hydra, and errors told in a sentence."""
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
+from tina import terminal
 from tina.errors import TRY_LATER, TryLater, UserError
 
 INFORMATIONAL = ("hydra_help", "cfg", "info", "shell_completion")
@@ -15,6 +17,7 @@ INFORMATIONAL = ("hydra_help", "cfg", "info", "shell_completion")
 
 def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
     """Checks the whole command line; prints every problem and exits with 2 if there is one."""
+    terminal.prepare()
     arguments = get_args_parser().parse_args(list(argv))
     if arguments.help:
         from tina.usage import usage
@@ -25,7 +28,9 @@ def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
         return
     from tina import gate
 
-    grid = gate.check(arguments.overrides, arguments.multirun, config_name)
+    with errors_in_words():
+        _check_flags(arguments)
+    grid = gate.check(arguments.overrides, arguments.multirun, config_name, arguments.config_dir)
     if grid.problems:
         for problem in grid.problems:
             print(problem, file=sys.stderr)
@@ -44,6 +49,13 @@ def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
         from tina.study import record_sweep
 
         record_sweep(grid)
+
+
+def _check_flags(arguments: argparse.Namespace) -> None:
+    """Raises UserError for flags of Hydra's with which something else would run than what is checked."""
+    for flag in ("config_name", "config_path", "experimental_rerun"):
+        if getattr(arguments, flag) is not None:
+            raise UserError(f"--{flag.replace('_', '-')} is not taken here: add files of your own with --config-dir.")
 
 
 def _make(outputs: str) -> None:

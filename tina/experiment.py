@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from tina import files, hang, identity, policy, segments, summary
+from tina import files, hang, identity, policy, segments, summary, terminal
 from tina.checkpoint import checkpoints
 from tina.data import gym
 from tina.data.contamination import contamination
@@ -260,4 +260,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    terminal.prepare()
     hang.run_to_the_end(main)

@@ -8,6 +8,9 @@ import copy
 import difflib
 import itertools
 import json
+import re
+import shlex
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -15,6 +18,9 @@ from typing import Any, get_args, get_origin
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -27,8 +33,9 @@ from tina.errors import UserError
 from tina.launch.settings import CLUSTER, SlurmSettings
 from tina.schema import EvaluateConfig, TrainConfig
 
-COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, AssertionError)
-"""What composing raises for a mistake; OmegaConf asserts when a key is set in a group that was left out."""
+COMPOSE_ERRORS = (HydraException, OmegaConfBaseException, AssertionError, ValueError)
+"""What composing raises for a mistake; OmegaConf asserts when a key is set in a group that was left out, and a choice
+that is no name is a ValueError."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +74,69 @@ class Grid:
     """The launcher's."""
 
 
+@dataclass(frozen=True)
+class Groups:
+    """The folders in which configuration groups lie: conf/, the repository for sweeps/, and what a user adds."""
+
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, overrides: Sequence[Override], config_name: str, config_dir: str | None) -> tuple["Groups", list[str]]:
+        """Those of a command line, which Hydra searches from now on, and what is wrong with them."""
+        loader = GlobalHydra.instance().config_loader()
+        if config_dir is not None:
+            path = f"file://{Path(config_dir).resolve()}"
+            loader.config_search_path.prepend("command-line", path, SearchPathQuery(provider="schema"))
+            loader.repository = ConfigRepository(loader.config_search_path)
+        added = [o.input_line for o in overrides if o.get_key_element() == "hydra.searchpath"]
+        try:
+            with warnings.catch_warnings():  # of folders that are not there
+                warnings.simplefilter("ignore")
+                sources = compose(config_name, added, return_hydra_config=True).hydra.runtime.config_sources
+        except COMPOSE_ERRORS as error:
+            return cls((CONF, ROOT)), [_first_line(error)]
+        folders = tuple(Path(source.path) for source in sources if source.schema == "file")
+        problems = [f"There is no folder {path} to search for groups." for path in folders if not path.is_dir()]
+        if ROOT not in folders:
+            problems.append(
+                f"{added[0]} takes the place of the suite's own folders: use --config-dir=<folder> instead."
+            )
+        return cls(folders), problems
+
+    def has(self, group: str) -> bool:
+        return any((folder / group).is_dir() for folder in self.folders)
+
+    def choices(self, group: str) -> list[str]:
+        return sorted({choice for folder in self.folders for choice in configs.choices(folder / group)})
+
+    def no_choice(self, group: str, choice: str) -> str:
+        """That there is no such choice, and which there are."""
+        if choice == "null":
+            return f"{group}=null is no choice: to leave {group} out, write ~{group}."
+        choices = self.choices(group)
+        close = difflib.get_close_matches(choice, choices, n=3, cutoff=0.4)
+        nearest = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"There is no {group}={choice}: {nearest}The choices are {', '.join(choices)}."
+
+
 PASSED: list[Arm] = []
 """The arms of this process's command line, once it went through: what a launcher starts."""
 
 
-def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") -> Grid:
-    """Compose and check every arm of a command line (its overrides, without flags); find ALL problems, in words."""
-    overrides, problems = _parse(arguments)
-    problems += _given_twice(overrides)
-    known, more = _without_unknown(overrides, SCHEMAS[config_name])
-    problems += more
-    fixed = [o.input_line for o in known if not o.is_sweep_override()]
-    swept = [o for o in known if o.is_sweep_override()]
+def check(arguments: Sequence[str], multirun: bool, config_name: str = "train", config_dir: str | None = None) -> Grid:
+    """Compose and check every arm of a command line (its overrides); find ALL problems, in words.
+
+    `config_dir` is a folder of the user's, with groups as in conf/.
+    """
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        good, more = _composable(fixed, config_name)
+        overrides, problems = _parse(arguments)
+        groups, more = Groups.of(overrides, config_name, config_dir)
+        problems += more + _given_twice(overrides)
+        known, more = _without_unknown(overrides, SCHEMAS[config_name], groups)
+        problems += more
+        fixed = [o.input_line for o in known if not o.is_sweep_override()]
+        swept = [o for o in known if o.is_sweep_override()]
+        good, more = _composable(fixed, config_name, groups)
         problems += more
         try:
             hydra = compose(config_name, good, return_hydra_config=True).hydra
@@ -92,18 +148,21 @@ def check(arguments: Sequence[str], multirun: bool, config_name: str = "train") 
         taken = {o.key_or_group for o in swept}
         swept = [o for o in in_file if o.is_sweep_override() and o.key_or_group not in taken] + swept
         axes = {o.key_or_group: _choices(o) for o in swept}
+        problems += _odd_axes(swept, axes)
         arms, cache = [], {}
         for choices in itertools.product(*axes.values()):
-            arm, more = _compose_arm(good, dict(zip(axes, choices, strict=True)), config_name, cache)
+            arm, more = _compose_arm(good, dict(zip(axes, choices, strict=True)), config_name, groups, cache)
             problems += more
             arms += [arm] if arm else []
     if config_name == "train":
-        problems += _without_effect([*axes, *_plain_keys(fixed)], arms) or _same_arms(arms)
+        problems += _without_effect([*axes, *_plain_keys(fixed, groups)], arms) or _same_arms(arms)
     problems = _unique(problems)
     choices = hydra.runtime.choices
     files = [f"{group}/{choices[group]}.yaml" for group in choices if group.split("/")[0] == "sweeps"]
     source = files[0] if files else "command line"
     launcher, settings = choices["hydra/launcher"], OmegaConf.to_container(hydra.launcher, resolve=True)
+    if not launcher.startswith("_") and launcher not in groups.choices("hydra/launcher"):  # one that Hydra brings
+        problems.append(groups.no_choice("hydra/launcher", launcher))
     problems += _misplaced(config_name, launcher, settings, multirun, arms)
     return Grid(arms, axes, problems, launcher, source, settings)
 
@@ -124,6 +183,16 @@ def _misplaced(
     from tina.launch import rules
 
     return rules.problems([arm.config for arm in arms], SlurmSettings(**settings))
+
+
+def _odd_axes(swept: Iterable[Override], axes: Mapping[str, Sequence[str]]) -> Iterable[str]:
+    for override in swept:
+        choices = axes[override.key_or_group]
+        if not choices:
+            yield f"{override.input_line} stands for no value at all."
+        elif parts := [choice for choice in choices if "=_" in choice]:
+            key = override.get_key_element()
+            yield f"{parts[0]} is only a part of others: write {key}=glob(*,exclude=_*)."
 
 
 def _choices(override: Override) -> list[str]:
@@ -152,13 +221,37 @@ def _misused_sweep(
 
 
 def _parse(arguments: Sequence[str]) -> tuple[list[Override], list[str]]:
-    parser, overrides, problems = OverridesParser.create(), [], []
+    parser, overrides, problems = OverridesParser.create(GlobalHydra.instance().config_loader()), [], []
     for argument in arguments:
         try:
-            overrides.append(parser.parse_override(argument))
+            (override,) = parser.parse_overrides([argument])
         except HydraException:
+            quoted, told = _in_quotes(argument, parser)
+            problems.append(told)
+            overrides += quoted
+            continue
+        key = override.get_key_element()
+        if not key:
             problems.append(f"{argument!r} is not an override: write key=value, or group=choice.")
+        elif override.is_interval_sweep():
+            problems.append(f"{argument} names no values to run: list them, as {key}=1,2,3 or {key}=range(1,4).")
+        else:
+            overrides.append(override)
     return overrides, problems
+
+
+def _in_quotes(argument: str, parser: OverridesParser) -> tuple[list[Override], str]:
+    """An argument that is no override as it would be with its value in quotes, since that may hold what Hydra's grammar
+    takes for its own; and what to say about it."""
+    key, separator, value = argument.partition("=")
+    escaped = value.replace("'", "\\'")
+    quoted = f"{key}='{escaped}'"
+    try:
+        override = parser.parse_overrides([quoted if separator else ""])
+    except HydraException:
+        return [], f"{argument!r} is not an override: write key=value, or group=choice."
+    word = shlex.quote(quoted) if re.search(r'["$`!\\]', quoted) else f'"{quoted}"'
+    return override, f"{argument} cannot be read, for what is in its value: put it in quotes, {word}."
 
 
 def _given_twice(overrides: Iterable[Override]) -> list[str]:
@@ -173,7 +266,7 @@ def _given_twice(overrides: Iterable[Override]) -> list[str]:
     return problems
 
 
-def _without_unknown(overrides: Sequence[Override], schema: type) -> tuple[list[Override], list[str]]:
+def _without_unknown(overrides: Sequence[Override], schema: type, groups: Groups) -> tuple[list[Override], list[str]]:
     """The overrides but for `+key=value` of keys that nothing would read, and a sentence for each of these.
 
     Hydra lets them through; left in, they would keep every arm from being checked further.
@@ -183,14 +276,13 @@ def _without_unknown(overrides: Sequence[Override], schema: type) -> tuple[list[
         for o in overrides
         if (o.is_add() or o.is_force_add())
         and not o.key_or_group.startswith("hydra")
-        and not (CONF / o.key_or_group).is_dir()
-        and not (ROOT / o.key_or_group).is_dir()
+        and not groups.has(o.key_or_group)
         and not _is_known(o.key_or_group, schema)
     ]
     return [o for o in overrides if o not in unknown], [unknown_key(o.key_or_group, schema) for o in unknown]
 
 
-def _composable(overrides: list[str], config_name: str) -> tuple[list[str], list[str]]:
+def _composable(overrides: list[str], config_name: str, groups: Groups) -> tuple[list[str], list[str]]:
     """The overrides that compose together, and a sentence for each that does not."""
     try:
         compose(config_name, overrides)
@@ -202,39 +294,41 @@ def _composable(overrides: list[str], config_name: str) -> tuple[list[str], list
             compose(config_name, [*kept, override])
             kept.append(override)
         except COMPOSE_ERRORS as error:
-            problems.append(_in_words(override, error, SCHEMAS[config_name]))
+            problems.append(_in_words(override, error, SCHEMAS[config_name], groups))
     return kept, problems
 
 
-def _composed(fixed: list[str], choices: list[str], config_name: str, cache: dict[tuple[str, ...], Any]) -> DictConfig:
+def _composed(
+    fixed: list[str], choices: list[str], config_name: str, groups: Groups, cache: dict[tuple[str, ...], Any]
+) -> DictConfig:
     """One arm's configuration: Hydra composes each combination of group choices once, plain values are set on a copy.
 
     The values are set by the code with which Hydra sets them at the end of its own composition, so nothing differs but
     that a grid of 100 arms takes seconds.
     """
-    groups = [choice for choice in choices if choice[0] in "+~" or (CONF / choice.partition("=")[0]).is_dir()]
-    key = (*fixed, *groups)
+    chosen = [choice for choice in choices if choice[0] in "+~" or groups.has(choice.partition("=")[0])]
+    key = (*fixed, *chosen)
     if key not in cache:
         cache[key] = compose(config_name, list(key))
     config = copy.deepcopy(cache[key])
-    values = OverridesParser.create().parse_overrides([choice for choice in choices if choice not in groups])
+    values = OverridesParser.create().parse_overrides([choice for choice in choices if choice not in chosen])
     ConfigLoaderImpl._apply_overrides_to_config(values, config)
     return config
 
 
 def _compose_arm(
-    fixed: list[str], swept: dict[str, str], config_name: str, cache: dict[tuple[str, ...], Any]
+    fixed: list[str], swept: dict[str, str], config_name: str, groups: Groups, cache: dict[tuple[str, ...], Any]
 ) -> tuple[Arm | None, list[str]]:
     choices = list(swept.values())
     try:
-        config = _composed(fixed, choices, config_name, cache)
+        config = _composed(fixed, choices, config_name, groups, cache)
         if unusable := [*_unknown_keys(config, SCHEMAS[config_name]), *_missing(config)]:
             return None, unusable
         composed = typed(config, SCHEMAS[config_name])
     except UserError as error:
         return None, [str(error)]
     except COMPOSE_ERRORS as error:
-        _, problems = _composable([*fixed, *choices], config_name)
+        _, problems = _composable([*fixed, *choices], config_name, groups)
         return None, problems or [_first_line(error)]
     problems = checks.problems(composed)
     values = asdict(composed)
@@ -306,17 +400,13 @@ def _groups() -> list[str]:
     return sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
 
 
-def _in_words(override: str, error: Exception, schema: type) -> str:
+def _in_words(override: str, error: Exception, schema: type, groups: Groups) -> str:
     """Why Hydra refused one override: an unknown group choice or key, a group left out, a value of the wrong type."""
     key, _, value = override.lstrip("+~").partition("=")
     key = key.split("@")[0]
-    folder = (ROOT if key.split("/")[0] == "sweeps" else CONF) / key
-    if folder.is_dir() and not (folder / f"{value}.yaml").exists():
-        choices = configs.choices(folder)
-        close = difflib.get_close_matches(value, choices, n=3, cutoff=0.4)
-        nearest = f"did you mean {' or '.join(close)}? " if close else ""
-        return f"There is no {key}={value}: {nearest}The choices are {', '.join(choices)}."
-    if not key.startswith("hydra") and not _is_known(key, schema):
+    if groups.has(key) and value not in groups.choices(key):
+        return groups.no_choice(key, value)
+    if not key.startswith("hydra") and not groups.has(key) and not _is_known(key, schema):
         return unknown_key(key, schema)
     if isinstance(error, AssertionError):
         return f"{override} cannot be used alone: {key.split('.')[0]}=<choice> must be given before it."
@@ -335,10 +425,10 @@ def _first_line(error: BaseException) -> str:
     return told.strip().splitlines()[0].rstrip(".") + "."
 
 
-def _plain_keys(overrides: Iterable[str]) -> list[str]:
+def _plain_keys(overrides: Iterable[str], groups: Groups) -> list[str]:
     """The keys that are given a value, and not a group that is chosen."""
     keys = [override.lstrip("+").partition("=")[0] for override in overrides if not override.startswith("~")]
-    return [key for key in keys if not key.startswith("hydra") and not (CONF / key).is_dir()]
+    return [key for key in keys if not key.startswith("hydra") and not groups.has(key)]
 
 
 def _without_effect(keys: Iterable[str], arms: Sequence[Arm]) -> list[str]:

@@ -24,6 +24,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
+from tina import terminal
 from tina.errors import UserError
 from tina.guards import is_held
 from tina.launch import record, scheduler
@@ -220,6 +221,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    terminal.prepare(sockets=False)
     try:
         main()
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tina import configs, files, gate, identity
+from tina import configs, files, gate, identity, terminal
 from tina.errors import UserError
 from tina.gate import Grid
 from tina.sampler.installed import vllm_problem
@@ -180,4 +180,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    terminal.prepare()
     main()

@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tina import terminal
 from tina.configs import CONF
 from tina.data.loading import load_problems
 from tina.data.problem import Problem
@@ -138,4 +139,5 @@ def _in_words(error: OmegaConfBaseException) -> str:
 
 
 if __name__ == "__main__":
+    terminal.prepare(sockets=False)
     main()

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from tina import terminal
 from tina.errors import UserError
 from tina.grading.grader import Grader
 from tina.grading.judge import find_answer, gold_of
@@ -53,4 +54,5 @@ def _described(node: Node) -> str:
 
 
 if __name__ == "__main__":
+    terminal.prepare()
     sys.exit(main())

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from tina import cli, configs, gate
+from tina import cli, configs, gate, terminal
 from tina.errors import UserError
 from tina.policy import model_source
 from tina.sampler.installed import vllm_problem
@@ -120,5 +120,6 @@ if __name__ == "__main__":
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
         sys.exit(0)
+    terminal.prepare()
     with cli.errors_in_words():
         main(sys.argv[1:])

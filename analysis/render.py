@@ -16,6 +16,7 @@ from rich.text import Text
 from analysis.evaluations import Missing, Row
 from analysis.results import HIDDEN
 from tina.errors import UserError
+from tina.terminal import Screen
 
 PIPE_WIDTH = 160
 NARROW = 24
@@ -62,7 +63,7 @@ class Table:
 def console() -> Console:
     """The console that tables go to: the terminal's own width; in a pipe COLUMNS, or wide enough for most columns."""
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
-    return Console(width=width, highlight=False)
+    return Screen(width=width, highlight=False)
 
 
 def show(table: Table, console: Console, told: set[str]) -> None:

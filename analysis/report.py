@@ -213,5 +213,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    terminal.prepare(sockets=False)
+    terminal.prepare(foreign=True, sockets=False)
     sys.exit(main(sys.argv[1:]))

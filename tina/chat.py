@@ -95,6 +95,6 @@ if __name__ == "__main__":
         sys.exit(0 if len(sys.argv) > 1 else 2)
     from tina import cli, terminal
 
-    terminal.prepare()
+    terminal.prepare(foreign=True)
     with cli.errors_in_words():
         main(sys.argv[1:])

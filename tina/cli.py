@@ -10,6 +10,7 @@ from hydra._internal.utils import get_args_parser
 
 from tina import terminal
 from tina.errors import TRY_LATER, TryLater, UserError
+from tina.terminal import visible
 
 INFORMATIONAL = ("hydra_help", "cfg", "info", "shell_completion")
 """Flags with which Hydra prints something and starts nothing."""
@@ -33,7 +34,7 @@ def pass_gate(argv: Sequence[str], config_name: str = "train") -> None:
     grid = gate.check(arguments.overrides, arguments.multirun, config_name, arguments.config_dir)
     if grid.problems:
         for problem in grid.problems:
-            print(problem, file=sys.stderr)
+            print(visible(problem), file=sys.stderr)
         print("Nothing was started.", file=sys.stderr)
         sys.exit(2)
     if grid.launcher == "plan":
@@ -72,8 +73,8 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         sys.exit(2)
     except TryLater as error:
-        print(f"{error} The same command goes on from what is saved.", file=sys.stderr)
+        print(f"{visible(str(error))} The same command goes on from what is saved.", file=sys.stderr)
         sys.exit(TRY_LATER)

@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tina.terminal import Screen
 
 PIPE_WIDTH = 120
 """Columns where there is no terminal to ask and COLUMNS does not say."""
 
-console = Console(
+console = Screen(
     highlight=False,
     markup=False,  # what is in brackets is a user's list, not a style
     soft_wrap=True,

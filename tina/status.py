@@ -221,7 +221,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    terminal.prepare(sockets=False)
+    terminal.prepare(foreign=True, sockets=False)
     try:
         main()
     except KeyboardInterrupt:

@@ -1,15 +1,54 @@
-"""What every entry point does to its output before it says anything."""
+"""What every entry point does to its output before it says anything, and how foreign text is shown."""
 
+import re
 import signal
 import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+# C0 and C1 but tab and line feed, marks that turn the direction of what follows, and halves of characters
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def prepare(sockets: bool = True) -> None:
+def visible(text: str) -> str:
+    r"""The text with control characters as one can read them (`\x1b`): no terminal may act on what others wrote."""
+    return _CONTROL.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+class Screen(Console):
+    """A rich console that sends no control characters but its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+class _VisibleStream:
+    """A text stream that shows control characters; a rich console writes to the stream behind it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        self.rich_proxied_file.write(visible(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+def prepare(*, foreign: bool = False, sockets: bool = True) -> None:
     """Shows `?` for what the terminal's encoding lacks.
 
-    Without sockets, whose other end may go away at any time, `| head` ends the command without a traceback too.
+    `foreign`: all that is printed may hold what others wrote, so control characters are shown. Without `sockets`, whose
+    other end may go away at any time, `| head` ends the command without a traceback.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
+    if foreign:
+        sys.stdout, sys.stderr = _VisibleStream(sys.stdout), _VisibleStream(sys.stderr)
     if not sockets:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

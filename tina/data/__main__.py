@@ -139,5 +139,5 @@ def _in_words(error: OmegaConfBaseException) -> str:
 
 
 if __name__ == "__main__":
-    terminal.prepare(sockets=False)
+    terminal.prepare(foreign=True, sockets=False)
     main()

@@ -54,5 +54,5 @@ def _described(node: Node) -> str:
 
 
 if __name__ == "__main__":
-    terminal.prepare()
+    terminal.prepare(foreign=True)
     sys.exit(main())

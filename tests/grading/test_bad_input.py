@@ -119,3 +119,38 @@ def test_as_many_golds_as_completions(grader: Grader) -> None:
 def test_a_setting_that_makes_no_sense_is_refused_in_words(setting: dict) -> None:
     with pytest.raises(UserError, match=f"grading.{next(iter(setting))}"):
         Grader(**setting)
+
+
+NESTED = [
+    (r"\{x:x>", r"\}"), (r"\{x:", r"\}"), (r"x=\{", r"\}"), (r"1 and \{", r"\}"), ("(1,", ",1)"), ("[1,", "T]"),
+    (r"\{1,\{2,", r"\}\}"), (r"1\cup\text{", "}"), (r"x>\begin{pmatrix}x=\frac{", r"}{2}\end{pmatrix}"),
+    (r"2\pm\left(", r"\right)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("opening", "closing"), NESTED)
+def test_nested_notation_is_judged_in_the_end(opening: str, closing: str, grader: Grader) -> None:
+    """Nothing is looked at twice as often a level deeper: at 23 levels that would not end today."""
+    for depth in (5, 11, 23, 100):
+        text = opening * depth + "1" + closing * depth
+        other = text.replace("1", "2")
+        grades = grader.grade([text, other, "5"], [f"\\boxed{{{text}}}", f"\\boxed{{{text}}}", f"\\boxed{{{text}}}"])
+        assert grades[2].verdict == "wrong" and grades[1].verdict != "correct"
+    assert grader.golds_parse([opening * 100 + "1" + closing * 100]) == [False]
+
+
+@pytest.mark.parametrize(
+    "part", ["\\(", "\\[", "$", "__a", "*a", "\\boxed{", "<answer>", "answer is ", "1,", "√", "(1,"]
+)
+def test_a_long_completion_of_one_part_is_read_in_the_end(part: str, grader: Grader) -> None:
+    for lead in ("", "The answer is ", "The answer is $"):
+        text = lead + part * (200_000 // len(part))
+        assert grader.grade(["5"], [text])[0].verdict in ("wrong", "unjudged")
+
+
+def test_what_is_judged_in_the_calling_process_is_short(grader: Grader) -> None:
+    """Only the pool has a time limit, so whatever may take long goes there."""
+    before = grader.counters["by_algebra"]
+    long = "+".join(["x"] * 600)
+    assert grader.grade([long], [f"\\boxed{{{long}+1}}"])[0].verdict == "wrong"
+    assert grader.counters["by_algebra"] == before + 1

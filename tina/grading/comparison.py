@@ -7,6 +7,7 @@ where the verdict hangs on it: a verdict reached without is therefore the same a
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from tina.grading import evaluation, literals, relations
 from tina.grading.domains import clash
@@ -34,6 +35,24 @@ def no_algebra(gold: Node, answer: Node) -> bool:
 
 def same(gold: Node, answer: Node, algebra: Algebra) -> bool:
     """Whether the answer is the gold's; raises what `algebra` raises."""
+    if algebra is not no_algebra:
+        return _same(gold, answer, algebra)
+    told = _on_sight(gold, answer)
+    if told is None:
+        raise NeedsAlgebra
+    return told
+
+
+@lru_cache(maxsize=8192)  # what holds others compares them more than once, and these theirs: twice as often a level
+def _on_sight(gold: Node, answer: Node) -> bool | None:
+    """Whether they are the same; None if only algebra can tell."""
+    try:
+        return _same(gold, answer, no_algebra)
+    except NeedsAlgebra:
+        return None
+
+
+def _same(gold: Node, answer: Node, algebra: Algebra) -> bool:
     attached = [ATTACHED in node.mark for node in (gold, answer)]
     if all(attached) or (any(attached) and not (is_known(gold.unit) and is_known(answer.unit))):
         return False
@@ -189,11 +208,11 @@ def _without_algebra_first(pairs, algebra: Algebra) -> bool:
     """Whether all pairs agree; pairs that differ on sight settle it before any algebra is done."""
     hard = []
     for left, right in pairs:
-        try:
-            if not same(left, right, no_algebra):
-                return False
-        except NeedsAlgebra:
+        told = _on_sight(left, right)
+        if told is None:
             hard.append((left, right))
+        elif not told:
+            return False
     return all(same(left, right, algebra) for left, right in hard)
 
 
@@ -202,17 +221,10 @@ def _in_any_order(gold: Sequence[Node], answer: Sequence[Node], algebra: Algebra
     if len(gold) != len(answer) or len(gold) > MAX_ITEMS:
         return False
     left, right = list(gold), list(answer)
-    for equal in (_equal_on_sight, lambda a, b: same(a, b, algebra)):
+    for equal in (_on_sight, lambda a, b: same(a, b, algebra)):
         for item in list(left):
             partner = next((index for index, other in enumerate(right) if equal(item, other)), None)
             if partner is not None:
                 left.remove(item)
                 del right[partner]
     return not left
-
-
-def _equal_on_sight(gold: Node, answer: Node) -> bool:
-    try:
-        return same(gold, answer, no_algebra)
-    except NeedsAlgebra:
-        return False

@@ -16,6 +16,8 @@ from tina.grading.pool import Pool
 
 Mode = Literal["sound", "as_released"]
 
+AT_ONCE_CHARS = 500
+"""The longest answer and gold that are judged in the calling process; hardly one in a thousand is longer."""
 COUNTERS = ("graded", "unjudged", "refused", "timeouts", "worker_deaths", "by_algebra")
 
 
@@ -88,6 +90,9 @@ class Grader:
         problems: dict[str | None, str | None] = {}
         hard = []
         for gold in dict.fromkeys(golds):
+            if self._takes_long(gold):
+                hard.append(gold)
+                continue
             try:
                 problems[gold] = gold_problem(gold, WITHOUT_ALGEBRA, self.max_chars)
             except NeedsAlgebra:
@@ -96,6 +101,10 @@ class Grader:
         for gold, reply in zip(hard, self._pool.run(requests), strict=True):
             problems[gold] = reply["problem"] if "problem" in reply else reply["failed"]
         return [problems[gold] for gold in golds]
+
+    def _takes_long(self, text: str | None) -> bool:
+        """What is longer still is refused on sight."""
+        return text is not None and AT_ONCE_CHARS < len(text) <= self.max_chars
 
     def close(self) -> None:
         """Ends the pool's processes; they start again when they are needed."""
@@ -108,10 +117,12 @@ class Grader:
         return _Item(gold, found.answer, found.rule, found.search)
 
     def _at_once(self, item: _Item) -> Grade | None:
-        """The verdict if it takes no computer algebra."""
+        """The verdict if it takes no computer algebra and little time: only the pool has limits."""
         if self.mode == "as_released":
             usable = isinstance(item.gold, str) and item.gold.strip()
             return None if usable else Grade("unjudged", None, "the gold is empty")
+        if self._takes_long(item.gold) or self._takes_long(item.text):
+            return None
         try:
             return judge(item.gold, Extraction(item.text, item.rule, item.search), WITHOUT_ALGEBRA, self.max_chars)
         except NeedsAlgebra:

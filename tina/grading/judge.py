@@ -52,22 +52,29 @@ class Gold:
 @lru_cache(maxsize=4096)
 def gold_of(gold: str, max_chars: int) -> Gold:
     """The gold as it is compared: a box in it, or what follows GSM8K's mark, stands for the whole."""
-    if "\\boxed" in gold:
-        answer = last_box(gold) or ""
-    else:
-        marked = _GSM8K_GOLD.search(gold)
-        answer = marked[1] if marked else gold
+    answer = _answer_of(gold)
     if not answer.strip():
         return Gold(answer, problem="the gold is empty")
     if problem := _refusal(answer, max_chars):
         return Gold(answer, problem=f"the gold is not evaluated: {problem}")
     if not re.search(r"\w|\\\{ ?\\\}", canonical(answer)):
         return Gold(answer, problem="the gold does not parse")
-    option = _OPTION_GOLD.fullmatch(bare_words(canonical(answer)))
+    option = _option_of(answer)
     nodes = readings(option[4] if option and option[4] else answer, is_gold=True)
     words = nodes[0].kind == "words" and len(nodes[0].text.split())
     prose = words > (_MAX_WORDS_IN_TEXT if "\\text" in canonical(answer) else _MAX_WORDS)
     return Gold(answer, nodes, next(filter(None, option.groups())) if option else None, prose)
+
+
+def _answer_of(gold: str) -> str:
+    if "\\boxed" in gold:
+        return last_box(gold) or ""
+    marked = _GSM8K_GOLD.search(gold)
+    return marked[1] if marked else gold
+
+
+def _option_of(answer: str) -> re.Match[str] | None:
+    return _OPTION_GOLD.fullmatch(bare_words(canonical(answer)))
 
 
 def gold_problem(gold: str | None, engine: Engine, max_chars: int) -> str | None:
@@ -82,7 +89,8 @@ def gold_problem(gold: str | None, engine: Engine, max_chars: int) -> str | None
 
 def find_answer(gold: str | None, completion: str | None, max_chars: int) -> Extraction:
     """The completion's answer; whether a lone letter counts as one depends on the gold."""
-    choice = isinstance(gold, str) and gold_of(gold, max_chars).option is not None
+    answer = _answer_of(gold) if isinstance(gold, str) else ""
+    choice = len(answer) <= max_chars and _option_of(answer) is not None
     return extract(completion if isinstance(completion, str) else "", choice=choice)
 
 

@@ -6,7 +6,7 @@ These guards only save time; what slips through meets the time and memory limits
 import math
 import re
 
-MAX_DEPTH = 40
+MAX_DEPTH = 24
 MAX_STACKED_POWERS = 3
 MAX_EXPONENT = 100_000
 MAX_FACTORIAL = 5_000

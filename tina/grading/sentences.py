@@ -6,9 +6,11 @@ from tina.grading.plain_expressions import expression_around
 
 _MAX_BARE_CHARS = 300
 _MAX_TRIED = 16
+_MAX_CLAUSE_CHARS = 2000
 
 _TOKENS = re.compile(r"<\|[^<>|\s]{1,30}\|>|</?s>|^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<![\w*\\)\]}])(\*{1,2}|_{1,2})(?=\S)([^*\n]{1,200}?)(?<=\S)\1(?![\w*(\\])")
+_EMPHASIS = re.compile(r"(?<![\w*\\)\]}])(\*{1,2})(?=\S)([^*\n]{1,200})(?<=\S)\1(?![\w*(\\])")
+_UNDERLINED = re.compile(r"(?<![\w\\)\]}])(_{1,2})(?=[^\s_])([^_\n]{1,60})(?<=\S)\1(?![\w(\\])")
 _WIDE = str.maketrans({"：": ": ", "。": ". ", "，": ", "})
 _ANSWER_IS = re.compile(
     r"\banswers?\b[^.:=\n]{0,40}?(?:\b(?:is|are)\b|[:=]|\s-(?=\s))[\s:}]*|答案(?:应该)?(?:是|为|[:：])[\s:：]*",
@@ -50,7 +52,8 @@ _CAPITALS = re.compile(r"[A-Z]{2,3}(?:\s?,\s?[A-Z]{2,3})+")
 
 def plain(text: str) -> str:
     """The text without Markdown, end-of-text tokens and full-width punctuation."""
-    return _EMPHASIS.sub(r"\2", _TOKENS.sub("", text.translate(_WIDE))).strip()
+    text = _EMPHASIS.sub(r"\2", _TOKENS.sub("", text.translate(_WIDE)))
+    return _UNDERLINED.sub(r"\2", text).strip()
 
 
 def is_bare(text: str) -> bool:
@@ -73,7 +76,7 @@ def after_answer_is(text: str) -> str | None:
     else its first number; None if it says nothing of the kind.
     """
     for found in reversed(list(_ANSWER_IS.finditer(text))[-_MAX_TRIED:]):
-        rest = text[found.end() :]
+        rest = text[found.end() : found.end() + _MAX_CLAUSE_CHARS]
         if formula := _FORMULA.match(rest):  # it may be a paragraph of its own
             rest = " ".join(formula.group().split()) + rest[formula.end() :]
         rest = rest.split("\n", 1)[0].strip()

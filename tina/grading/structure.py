@@ -7,6 +7,7 @@ is cheap and cannot hang.
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from tina.grading import literals, numerals
@@ -71,6 +72,7 @@ class Node:
     domain: Domain | None = None
 
 
+@lru_cache(maxsize=8192)  # rules look at the same part more than once, and its parts again: twice as often a level
 def parse(text: str, is_quantity: bool = False) -> Node:
     """The structure of a canonical text; what a unit has already been taken from has no other one."""
     text = _ungrouped(text.strip())
@@ -230,11 +232,11 @@ def _bracketed(text: str) -> Node | None:
     if text[opening : opening + 1] not in tuple("([{") or matching(text, opening) != len(text) - 1:
         return None
     inner = text[2:-2] if is_set else text[1:-1]
+    if is_set and (builder := _SET_BUILDER.fullmatch(inner.strip())):
+        return parse(builder[1])
     joined = _THOUSANDS_AMONG_OTHERS.sub("", inner) if ", " in inner else inner
     parts = tuple(parse(part) for part, _ in split(joined, _TUPLE_SEPARATOR) if part)
     if is_set:
-        if builder := _SET_BUILDER.fullmatch(inner.strip()):
-            return parse(builder[1])
         return None if "|" in inner or ":" in inner else Node("set", text, _flat(parts))
     if len(parts) == 1:
         return parts[0]

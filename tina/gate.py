@@ -97,7 +97,7 @@ class Groups:
             return cls((CONF, ROOT)), [_first_line(error)]
         folders = tuple(Path(source.path) for source in sources if source.schema == "file")
         problems = [f"There is no folder {path} to search for groups." for path in folders if not path.is_dir()]
-        if ROOT not in folders and not problems:
+        if added and ROOT not in folders and not problems:
             problems = [f"{added[0]} takes the place of the suite's own folders: use --config-dir=<folder> instead."]
         return cls(folders), problems
 

@@ -27,6 +27,7 @@ from tina.cost import (
 from tina.cost.calibration import keep
 from tina.cost.evaluation import answers
 from tina.cost.flops import base_weights
+from tina.errors import UserError
 from tina.evaluation.benchmarks import get_benchmark
 from tina.evaluation.checkpoints import race
 from tina.launch import record
@@ -283,3 +284,12 @@ def test_the_memory_of_a_pass_is_told_within_a_factor_of_one_and_a_half(peak: tu
 def test_a_plan_says_what_a_training_pass_takes(capsys: pytest.CaptureFixture) -> None:
     plan.show(gate.check([], False).arms, "Plan")
     assert "one training pass takes about 0." in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"a": 3}', "null"])
+def test_a_damaged_file_of_measurements_is_told_and_kept(tmp_path: Path, content: str) -> None:
+    path = tmp_path / calibration.NAME
+    path.write_text(content)
+    with pytest.raises(UserError, match="is damaged"):
+        keep(composed(f"paths.outputs={tmp_path}"), calibration.Calibration(1.0, 0.1))
+    assert path.read_text() == content

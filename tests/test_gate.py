@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ENVIRONMENT, ROOT, finished, start
+from tests.conftest import ENVIRONMENT, ROOT, environment, finished, start
 from tina import configs, gate
 
 configs.register()
@@ -193,6 +193,10 @@ def test_a_sweep_that_names_nothing_to_run_is_told(overrides: list[str], words: 
     assert words in problems(*overrides, multirun=True)[0]
 
 
+def test_a_value_may_begin_with_an_underscore() -> None:
+    assert not gate.check(["prompt.system=_a,_b"], multirun=True).problems
+
+
 def test_a_sweep_may_be_a_pattern() -> None:
     grid = gate.check(["algorithm=glob(*)"], multirun=True)
     names = sorted(path.stem for path in (configs.CONF / "algorithm").glob("*.yaml"))
@@ -252,3 +256,16 @@ def test_a_terminal_without_unicode_shows_what_it_can(command: list[str], tmp_pa
         command = [*command, f"source.root={logs}", f"out={tmp_path}", f"report={tmp_path / 'page.html'}"]
     done = finished(start(*command))
     assert done.returncode == (2 if "dataset=file" in command else 0) and "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("command", ["train.py --help", "-m tina.status outputs=/nowhere"])
+def test_a_closed_stream_ends_no_command(command: str, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} {command} {closed}"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == (0 if "--help" in command else 2) and "Traceback" not in done.stderr, done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tina import configs, gate, identity
+from tina import configs, files, gate, identity, trainer_fields
 from tina.canonical import without_effect
 from tina.identity import digest, leaves
 
@@ -47,7 +47,6 @@ def everything_counts() -> dict:
         "algorithm.num_iterations": 2,
         "sampler.backend": "vllm",
         "dataset.generator": None,
-        "dataset.generator_options": {},
         "dataset.hub_id": "someone/some",
         "dataset.size": 100,
         "model.path": "someone/some-model",
@@ -58,8 +57,11 @@ def everything_counts() -> dict:
 
 def test_every_leaf_counts_unless_it_is_listed() -> None:
     config = everything_counts()
-    assert set(without_effect(config)) == set()
-    for name, value in leaves(config):
+    assert set(without_effect(config)) == {"dataset.generator_options"}
+    assert digest(with_leaf(quickstart(), "dataset.generator_options", {"terms": [2, 3]})) != digest(quickstart())
+    for name, value in leaves({**config, "dataset": {**config["dataset"], "generator_options": None}}):
+        if name == "dataset.generator_options":  # of a set from the hub they are void
+            continue
         other = ANOTHER.get(name, changed_value(name, value))
         changed = digest(with_leaf(config, name, other)) != digest(config)
         assert changed == identity.is_identity(name), name
@@ -94,6 +96,7 @@ def test_the_list_names_only_what_exists() -> None:
         ([], ["batch.completions_per_forward=64"]),
         ([], ["trainer.adam_beta2=0.999"]),
         ([], ["trainer.adam_beta1=0.9", "trainer.adam_beta2=0.999"]),
+        ([], ["prompt.system=''"]),
         ([], ["+reward.rewards.format.options.as_released=false"]),
         ([], ["rollout.min_p=0"]),
         ([], ["rollout.top_k=-1"]),
@@ -122,6 +125,13 @@ def test_what_means_the_same_has_one_digest(one: list[str], other: list[str]) ->
         (["sampler=vllm"], ["sampler=transformers"]),
         (["sampler=vllm"], ["sampler=vllm_merged"]),
         (["trainer.adam_beta2=0.999"], ["trainer.adam_beta2=0.99"]),
+        # TRL's default, and not ours
+        (["sampler=vllm"], ["sampler=vllm", "trainer.vllm_importance_sampling_correction=true"]),
+        ([], ["trainer.use_bias_correction_kl=true"]),
+        (
+            ["algorithm=cispo", "algorithm.epsilon_high=null"],
+            ["algorithm=cispo", "algorithm.epsilon_high=null", "algorithm.epsilon=0.3"],
+        ),
         (["lora.target_modules=[q_proj,v_proj]"], ["lora.target_modules=[q_proj]"]),
         (["schedule.stretch=2"], ["schedule.stretch=1"]),
         (["schedule=constant", "schedule.stretch=2"], ["schedule=constant", "schedule.stretch=1"]),  # its warm-up
@@ -131,6 +141,21 @@ def test_what_means_another_thing_has_another_digest(one: list[str], other: list
     first, second = gate.check(one, False), gate.check(other, False)
     assert not first.problems + second.problems
     assert first.arms[0].digest != second.arms[0].digest
+
+
+def test_a_field_of_trl_at_what_it_has_anyway_is_no_other_run(tmp_path: Path) -> None:
+    """What a field has is what the trainer is given, whether TRL or this suite decides it."""
+    from tina.trainer import grpo_config
+
+    config = quickstart()
+    given, checked = grpo_config(configs.to_typed(config), tmp_path), 0
+    for name, value in trainer_fields.defaults().items():
+        if trainer_fields.problem(name) is None and getattr(given, name) == value:
+            assert digest(with_leaf(config, "trainer", {name: value})) == digest(config), name
+            checked += 1
+    assert checked > 80 and trainer_fields.OURS.items() <= trainer_fields.defaults().items()
+    for name, value in trainer_fields.OURS.items():
+        assert getattr(given, name) == value, name
 
 
 GOLDEN = Path(__file__).parent / "digests.jsonl"
@@ -168,6 +193,11 @@ def test_what_does_not_change_training_does_not_count(name: str) -> None:
         (["algorithm.epsilon=0.1,0.2"], "because of algorithm.num_iterations=1"),
         (["schedule.kind=constant", "schedule.warmup_ratio=0,0.1"], "because of schedule.kind=constant"),
         (["dataset.hub_id=a/b"], "dataset.hub_id changes nothing that runs, because of dataset.generator=arithmetic"),
+        (["algorithm=cispo", "algorithm.epsilon=0.1,0.2"], "because of algorithm.loss_type=cispo"),
+        (["algorithm=cispo", "algorithm.epsilon_high=5,6"], "because of algorithm.num_iterations=1"),
+        (["algorithm=cispo", "algorithm.delta=2"], "because of algorithm.loss_type=cispo"),
+        (["model.revision=main"], "because of model.path=embedded:d"),
+        (["experiment=open_rs1", "dataset.generator_options={terms:[2,3]}"], "because of dataset.generator=null"),
         (["hardware.threads=1,2"], "hardware.threads=2 and hardware.threads=1 are the same run"),
     ],
 )  # fmt: skip
@@ -192,7 +222,7 @@ def test_a_rule_that_stops_a_run_counts_and_only_then() -> None:
 def test_a_moved_model_is_the_same_run_and_an_edited_one_is_not(tmp_path) -> None:
     config = quickstart()
     copied = tmp_path / "copy"
-    shutil.copytree(identity.local_path("embedded:d"), copied)
+    shutil.copytree(files.local_path("embedded:d"), copied)
     moved = with_leaf(config, "model.path", str(copied))
     assert digest(moved) == digest(config)
     (copied / "generation_config.json").write_text("{}")

@@ -1,5 +1,6 @@
-"""What a run was computed with, start by start; and that one that goes on under another commit is refused."""
+"""What a run was computed with, start by start; and that a later start reads the commits of the first."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +16,6 @@ from tests.test_resume import set_back, train
 from tests.test_trainer import composed
 from tina import jsonl, segments
 from tina.data.rows import commit_of
-from tina.errors import UserError
 
 
 def row_of(outputs: Path) -> dict:
@@ -40,17 +40,15 @@ def test_a_run_that_goes_on_under_another_version_says_so_in_its_row(
     assert found[0]["precision"]["model"] == "float32"
 
 
-def test_another_commit_is_refused_and_the_same_passes(tmp_path: Path) -> None:
+def test_a_later_start_reads_the_commit_of_the_first(tmp_path: Path) -> None:
     first, second = "a" * 40, "b" * 40
     new = segments.segment(composed(), {"model": first, "dataset": None})
     assert new["commits"] == {"model": first}
     assert len(segments.begin(tmp_path, new)) == 1
-    assert len(segments.begin(tmp_path, new)) == 2
-    with pytest.raises(
-        UserError, match=f"began with commit {first[:12]} of its model, and the hub has {second[:12]} now"
-    ):
-        segments.begin(tmp_path, segments.segment(composed(), {"model": second}))
-    assert len(jsonl.read(tmp_path / segments.FILE)) == 2
+    assert len(segments.begin(tmp_path, segments.segment(composed(), {"model": second, "dataset": second}))) == 2
+    config = segments.pinned(composed(), tmp_path)
+    assert (config.model.revision, config.dataset.revision) == (first, second)
+    assert dataclasses.replace(config.model, revision=None) == composed().model
 
 
 def test_the_commit_of_a_data_set_is_the_name_of_its_folder_in_the_cache() -> None:

@@ -85,7 +85,5 @@ def test_the_batch_is_split_into_forward_passes(tmp_path: Path) -> None:
 def test_what_the_suite_sets_cannot_be_set_behind_its_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "GRPOConfig", dict)
     ours = trainer.grpo_config(composed(), tmp_path).keys()
-    defaults = {"ddp_find_unused_parameters", "gradient_checkpointing_kwargs", "optim", "use_bias_correction_kl"}
-    defaults |= {"vllm_importance_sampling_correction", "dataloader_pin_memory"}
-    assert {name for name in ours if trainer_fields.problem(name) is None} == defaults
+    assert {name for name in ours if trainer_fields.problem(name) is None} == trainer_fields.OURS.keys()
     assert trainer_fields.known() >= ours | trainer_fields.OWNED_BY_US.keys() | trainer_fields.RELIED_ON.keys()

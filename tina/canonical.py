@@ -4,9 +4,11 @@ Digests are made of it (`tina.identity`), and the gate refuses to sweep over wha
 """
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from tina import schema
+from tina.files import local_path
 
 CLIPPED = ("grpo", "dr_grpo", "bnpo", "dapo")
 """Losses that clip the ratio of new to old probabilities, which is 1 where each batch is used once."""
@@ -42,15 +44,14 @@ def without_effect(config: Config) -> dict[str, str]:
 
 def _lora(lora: dict[str, Any], config: Config) -> None:
     if lora["alpha"] is None:
-        lora["alpha"] = lora["alpha_ratio"] * lora["rank"]
+        lora["alpha"] = schema.alpha(schema.Lora(**lora))
     del lora["alpha_ratio"]
     lora["target_modules"] = sorted(set(lora["target_modules"]))
 
 
 def _schedule(schedule: dict[str, Any], config: Config) -> None:
-    if schedule["horizon_steps"] is None:
-        schedule["horizon_steps"] = round(schedule["stretch"] * schedule["max_steps"])
-    schedule["warmup_steps"] = math.ceil(schedule["warmup_ratio"] * schedule["horizon_steps"])
+    typed = schema.Schedule(**schedule)
+    schedule |= {"horizon_steps": schema.horizon_steps(typed), "warmup_steps": schema.warmup_steps(typed)}
     del schedule["stretch"], schedule["warmup_ratio"]
     if schedule["kind"] not in DECAYING:
         del schedule["horizon_steps"]
@@ -59,13 +60,15 @@ def _schedule(schedule: dict[str, Any], config: Config) -> None:
 
 
 def _batch(batch: dict[str, Any], config: Config) -> None:
-    if batch["completions_per_forward"] is None:
-        batch["completions_per_forward"] = batch["completions_per_step"] // config["hardware"]["processes"]
+    hardware = schema.Hardware(**config["hardware"])
+    batch["completions_per_forward"] = schema.completions_per_forward(schema.Batch(**batch), hardware)
 
 
 def _algorithm(algorithm: dict[str, Any], config: Config) -> None:
     if algorithm["epsilon_high"] is None:
         algorithm["epsilon_high"] = algorithm["epsilon"]
+    if algorithm["loss_type"] not in CLIPPED:
+        del algorithm["epsilon"]  # it has no other use
 
 
 def _sampler(sampler: dict[str, Any], config: Config) -> None:
@@ -77,6 +80,10 @@ def _sampler(sampler: dict[str, Any], config: Config) -> None:
 def _rollout(rollout: dict[str, Any], config: Config) -> None:
     rollout["min_p"] = rollout["min_p"] or None
     rollout["top_k"] = max(0, rollout["top_k"])
+
+
+def _prompt(prompt: dict[str, Any], config: Config) -> None:
+    prompt["system"] = prompt["system"] or None
 
 
 def _reward(reward: dict[str, Any], config: Config) -> None:
@@ -102,6 +109,7 @@ FILLED: dict[str, Callable[[dict[str, Any], Config], None]] = {
     "algorithm": _algorithm,
     "sampler": _sampler,
     "rollout": _rollout,
+    "prompt": _prompt,
     "reward": _reward,
     "trainer": _trainer,
 }
@@ -128,12 +136,22 @@ def _of_schedules(config: Config) -> Iterator[tuple[str, str]]:
         yield "schedule.stretch", f"schedule.horizon_steps={schedule['horizon_steps']}"
 
 
-def _of_one_update_a_batch(config: Config) -> Iterator[tuple[str, str]]:
-    algorithm = config.get("algorithm", {})
-    if algorithm.get("num_iterations") == 1 and algorithm.get("loss_type") in CLIPPED:
+def _of_losses(config: Config) -> Iterator[tuple[str, str]]:
+    algorithm = config.get("algorithm")
+    if algorithm is None:
+        return
+    clipped, once = algorithm["loss_type"] in CLIPPED, algorithm["num_iterations"] == 1
+    if clipped and once:
         yield from ((f"algorithm.{n}", "algorithm.num_iterations=1") for n in ("epsilon", "epsilon_high"))
         if algorithm["delta"] is None or algorithm["delta"] >= 1:
             yield "algorithm.delta", "algorithm.num_iterations=1"
+    if not clipped:
+        because = f"algorithm.loss_type={algorithm['loss_type']}"
+        yield "algorithm.delta", because
+        if algorithm["epsilon_high"] is not None:
+            yield "algorithm.epsilon", because
+            if once and algorithm["epsilon_high"] >= 1:
+                yield "algorithm.epsilon_high", "algorithm.num_iterations=1"
 
 
 def _of_data(config: Config) -> Iterator[tuple[str, str]]:
@@ -145,11 +163,19 @@ def _of_data(config: Config) -> Iterator[tuple[str, str]]:
         unread = ["hub_id", "subset", "path", "revision", "filter", "columns"]
         unread += ["split"] if generator == "reasoning_gym" else []
         yield from ((f"dataset.{name}", f"dataset.generator={generator}") for name in unread)
-    elif dataset["path"]:
-        unread = ["hub_id", "subset", "split", "revision", "generator_options"]
+    else:
+        yield "dataset.generator_options", "dataset.generator=null"
+    if dataset["path"] and not generator:
+        unread = ["hub_id", "subset", "split", "revision"]
         yield from ((f"dataset.{name}", f"dataset.path={dataset['path']}") for name in unread)
     if not generator and dataset["size"] is None:
         yield "dataset.seed", "dataset.size=null"
+
+
+def _of_local_models(config: Config) -> Iterator[tuple[str, str]]:
+    path = config.get("model", {}).get("path")
+    if local_path(path) is not None:
+        yield "model.revision", f"model.path={path}"
 
 
 def _of_samplers(config: Config) -> Iterator[tuple[str, str]]:
@@ -165,8 +191,9 @@ def _of_unstopped_runs(config: Config) -> Iterator[tuple[str, str]]:
 RULES = (
     _of_full_training,
     _of_schedules,
-    _of_one_update_a_batch,
+    _of_losses,
     _of_data,
+    _of_local_models,
     _of_samplers,
     _of_unstopped_runs,
 )

@@ -14,7 +14,7 @@ from tina.data.prompts import render
 from tina.errors import UserError
 from tina.evaluation.engine import load_engine, switch
 from tina.evaluation.run_folder import RunFolder, open_run
-from tina.export import read_options, step_of
+from tina.export import TRUST, read_options, step_of, trusting
 from tina.progress import console
 from tina.sampler.completion import Completion, Sampling
 from tina.schema import Hardware
@@ -27,6 +27,7 @@ KNOWN = {
     "max_new_tokens": None,
     "seed": "0",
     "device": "cpu",
+    **TRUST,
 }
 
 
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> None:
     settings = [argument for argument in arguments if argument.partition("=")[0] in KNOWN]
     questions = [argument for argument in arguments if argument not in (*settings, *flags)]
     options = read_options(settings, KNOWN)
-    run = open_run(options["run"])
+    run = trusting(open_run(options["run"]), options)
     sampling, seed = numbers(options, run)
     steps = [0] * bool(flags) + [step_of(run, options["checkpoint"])]
     for step, completion in answers(run, steps, asked(questions), sampling, seed, options["device"]):

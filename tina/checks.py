@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from tina import identity, trainer_fields
+from tina import files, trainer_fields
 from tina.errors import UserError
 from tina.sampler import rules as sampler_rules
 from tina.schema import Benchmarks, Columns, Dataset, EvaluateConfig, TrainConfig, alpha, context_tokens, horizon_steps
@@ -261,7 +261,7 @@ def benchmark_fits_the_context(config: TrainConfig | EvaluateConfig) -> str | No
 
 @rule
 def model_is_there(config: TrainConfig | EvaluateConfig) -> str | None:
-    path = identity.local_path(config.model.path)
+    path = files.local_path(config.model.path)
     if path is None:
         return None
     if not path.exists():

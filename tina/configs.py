@@ -1,5 +1,6 @@
 """Registers the schema and the resolvers with Hydra; imported by every entry point before it composes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from tina import identity, schema
+from tina import foreign, identity, schema
 from tina.data import prompts
+from tina.errors import UserError
 from tina.launch.settings import register as register_launchers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,8 +44,30 @@ def typed(config: DictConfig, kind: type = schema.TrainConfig) -> Any:
 
 
 def to_typed(values: Mapping[str, Any]) -> schema.TrainConfig:
-    """Plain dictionaries (of a run's config.yaml) as dataclasses; wrong types are refused."""
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema.TrainConfig), dict(values)))
+    """Plain dictionaries of a composed configuration as dataclasses; wrong types are refused.
+
+    Nothing is filled in: `${...}` is text.
+    """
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema.TrainConfig), _literal(dict(values))))
+
+
+def _literal(value: Any) -> Any:
+    r"""The value with `${` written as OmegaConf takes it for text, `\${`; backslashes before it are doubled."""
+    if isinstance(value, Mapping):
+        return {key: _literal(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_literal(inner) for inner in value]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
+
+
+def read(path: Path) -> schema.TrainConfig:
+    """The configuration in a run's folder, which may be another's. Raises UserError for what is none."""
+    values = foreign.read_yaml(path)
+    try:
+        return to_typed(values)
+    except (OmegaConfBaseException, TypeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UserError(f"{path} is no configuration of this version ({reason}).") from error
 
 
 def typed_values(config: DictConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ def run_experiment(config: TrainConfig, phase: str = "all", patience_s: float = 
     to wait for another process in the run's folder. Raises UserError, and SystemExit on a signal.
     """
     values = asdict(config)
-    run = Run(config, values, identity.digest(values), identity.run_folder(values), phase)
+    folder = identity.run_folder(values)
+    run = Run(segments.pinned(config, folder), values, identity.digest(values), folder, phase)
     if told := summary.show_done(values):
         return told
     _can_run_here(config, phase)
@@ -111,6 +112,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     tokenizer = policy.load_tokenizer(config.model)
     loaded = load_problems(config.dataset)
     problems, too_long = fit_prompts(loaded.problems, config.prompt, tokenizer, config.length.max_prompt_tokens)
+    _fill_a_step(config, len(problems))
     counts = loaded.counts | {"too_long": too_long, "prompts": len(problems)} | _contamination(config, problems)
     model = policy.load_policy(config.model, config.lora, device, config.seed)
     trainable, total = policy.parameter_counts(model)
@@ -138,20 +140,31 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
             log(run.held.facts())
         if not run.leads or run.phase == "train":
             return {}
-        turn = watch_of(config, sampled(rows))
+        found, turn = _sound_checkpoints(run), watch_of(config, sampled(rows))
         drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(rows[-1]["step"])})
         began = time.monotonic()
-        scored = _evaluate(run, model, tokenizer, evaluator, lambda: engine or start_engine(settings))
+        scored = _evaluate(run, found, model, tokenizer, evaluator, lambda: engine or start_engine(settings))
         run.held.use(time.monotonic() - began)
         if run.phase == "all":  # else the job that trained has said it
             facts |= run.held.facts()
         facts |= {f"grading/{name}": count for name, count in grader.counters.items()}
-        told = outcome(config, run.folder, list(_sound_checkpoints(run)), rows, scored, facts)
+        told = outcome(run, list(found), rows, scored, facts)
         told["commits"] = started[-1]["commits"]
         log(told["logged"])
     files.write_json(run.summary_file, told)  # that it is there means that the run is done
     summary.show(told)
     return told
+
+
+def _fill_a_step(config: TrainConfig, prompts: int) -> None:
+    """Raises UserError if there are fewer prompts than one batch asks: no batch would ever be full."""
+    needed = config.batch.completions_per_step // config.batch.num_generations
+    if prompts < needed:
+        raise UserError(
+            f"A step asks {needed} prompts (batch.completions_per_step={config.batch.completions_per_step} / "
+            f"batch.num_generations={config.batch.num_generations}), and the data set has {prompts} that can be "
+            "trained on: lower batch.completions_per_step, or add data."
+        )
 
 
 def _contamination(config: TrainConfig, problems: list[Problem]) -> dict[str, int]:
@@ -193,6 +206,7 @@ def _grading(loaded: LoadedSet, grader: Grader) -> Grade:
 
 def _evaluate(
     run: Run,
+    found: Mapping[int, Path],
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     evaluator: runner.Evaluator,
@@ -204,7 +218,7 @@ def _evaluate(
         return {}
     tell_too_long(evaluator)
     started = functools.cache(engine)
-    found, base = _sound_checkpoints(run), identity.model_digest(run.values["model"])
+    base = identity.model_digest(run.values["model"])
 
     def subject(step: int) -> runner.Subject:
         fingerprint, folder = f"{run.digest} {config.model.dtype}", run.folder / "evaluations"
@@ -223,13 +237,21 @@ def _evaluate(
 
 
 def _sound_checkpoints(run: Run) -> dict[int, Path]:
-    """The checkpoints that something can be sampled from. Raises UserError if the run diverged before all of them."""
+    """The checkpoints that something can be sampled from; tells of the others.
+
+    Raises UserError if the run diverged before all of them.
+    """
     found = checkpoints(run.checkpoint_folder)
     sound = {step: path for step, path in found.items() if not policy.diverged(path)}
     if found and not sound:
         raise UserError(
             f"The run diverged: every checkpoint in {run.checkpoint_folder} holds weights that are no numbers. Lower "
             "schedule.learning_rate."
+        )
+    if dropped := [step for step in found if step not in sound]:
+        console.print(
+            f"The run diverged: the checkpoints of the steps {', '.join(map(str, dropped))} hold weights that are no "
+            "numbers, and are neither evaluated nor chosen."
         )
     return sound
 
@@ -249,7 +271,7 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true", help="wait for another process that is at work on the run")
     given = parser.parse_args()
     with cli.errors_in_words():
-        config = configs.to_typed(yaml.safe_load(Path(given.config).read_text()))
+        config = configs.read(Path(given.config))
         composed = identity.digest(asdict(config))
         if given.digest not in (None, composed):
             raise UserError(

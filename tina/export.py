@@ -12,6 +12,7 @@ import gc
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ MERGED_DTYPES = ("float32", "bfloat16", "float16")
 QUESTIONS = ("Compute 3+5-2+7", "What is 12 times 13?", "Solve x + 4 = 9 for x.", "How many primes are below 20?")
 """What log-probs are compared on; the model need not know the answers."""
 COMPARED_TOKENS = 32
+
+TRUST: dict[str, str | None] = {"trust_remote_code": "false"}
+"""The option by which a command line lets the base model's own code run; no run's folder does."""
 
 
 def export(run: RunFolder, step: int, out: Path, merge: str | None, device: str = "cpu") -> dict[str, float]:
@@ -85,6 +89,8 @@ def _write_merged(run: RunFolder, checkpoint: Path, out: Path, dtype: str, devic
     whole.set_adapter("exported")
     merged = whole.merge_and_unload(safe_merge=True, adapter_names=["exported"])
     merged.to(getattr(torch, dtype)).save_pretrained(out)
+    if (defaults := policy.generation_defaults(run.config.model)) is not None:
+        (out / "generation_config.json").write_text(defaults, encoding="utf-8")
     del whole, merged
     gc.collect()
 
@@ -127,6 +133,15 @@ def read_options(arguments: list[str], known: dict[str, str | None]) -> dict[str
     return options
 
 
+def trusting(run: RunFolder, options: Mapping[str, str]) -> RunFolder:
+    """The run with what `trust_remote_code=` says of its base model. Raises UserError for another word."""
+    said = options["trust_remote_code"]
+    if said not in ("true", "false"):
+        raise UserError(f"trust_remote_code={said} is not known: it takes true or false.")
+    model = dataclasses.replace(run.config.model, trust_remote_code=said == "true")
+    return dataclasses.replace(run, config=dataclasses.replace(run.config, model=model))
+
+
 def step_of(run: RunFolder, wanted: str) -> int:
     """`chosen`, `last` or a number as one step of the run."""
     if wanted not in ("chosen", "last") and not wanted.isdigit():
@@ -135,11 +150,11 @@ def step_of(run: RunFolder, wanted: str) -> int:
 
 
 def main(arguments: list[str]) -> None:
-    known = {"run": None, "checkpoint": "chosen", "merge": None, "out": None, "device": "cpu"}
+    known = {"run": None, "checkpoint": "chosen", "merge": None, "out": None, "device": "cpu"} | TRUST
     options = read_options(arguments, known)
     if options["merge"] not in (None, *MERGED_DTYPES):
         raise UserError(f"merge={options['merge']} is not known: it takes {', '.join(MERGED_DTYPES)}.")
-    run = open_run(options["run"])
+    run = trusting(open_run(options["run"]), options)
     step = step_of(run, options["checkpoint"])
     kind = f"merged-{options['merge']}" if options["merge"] else "adapter"
     out = Path(options["out"] or run.path / "exports" / f"step-{step}-{kind}")

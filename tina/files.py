@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process that writes them."""
+"""What a configured path means, and files that are there whole or not at all, whatever ends who writes them."""
 
 import json
 import os
@@ -16,3 +16,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def local_path(name: str | None) -> Path | None:
+    """The local file or folder that a configured path means; None for a hub id or no path at all.
+
+    `embedded:<mix>` is a folder of weights inside the package.
+    """
+    if name is None:
+        return None
+    if name.startswith("embedded:"):
+        return Path(__file__).parent / "tiny" / "weights" / name.removeprefix("embedded:")
+    path = Path(name).expanduser()
+    return path if path.exists() or name.startswith(("/", ".", "~")) else None

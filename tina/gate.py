@@ -146,7 +146,7 @@ def check(arguments: Sequence[str], multirun: bool, config_name: str = "train", 
         taken = {o.key_or_group for o in swept}
         swept = [o for o in in_file if o.is_sweep_override() and o.key_or_group not in taken] + swept
         axes = {o.key_or_group: _choices(o) for o in swept}
-        problems += _odd_axes(swept, axes)
+        problems += _odd_axes(swept, axes, groups)
         arms, cache = [], {}
         for choices in itertools.product(*axes.values()):
             arm, more = _compose_arm(good, dict(zip(axes, choices, strict=True)), config_name, groups, cache)
@@ -183,12 +183,12 @@ def _misplaced(
     return rules.problems([arm.config for arm in arms], SlurmSettings(**settings))
 
 
-def _odd_axes(swept: Iterable[Override], axes: Mapping[str, Sequence[str]]) -> Iterable[str]:
+def _odd_axes(swept: Iterable[Override], axes: Mapping[str, Sequence[str]], groups: Groups) -> Iterable[str]:
     for override in swept:
         choices = axes[override.key_or_group]
         if not choices:
             yield f"{override.input_line} stands for no value at all."
-        elif parts := [choice for choice in choices if "=_" in choice]:
+        elif groups.has(override.key_or_group) and (parts := [choice for choice in choices if "=_" in choice]):
             key = override.get_key_element()
             yield f"{parts[0]} is only a part of others: write {key}=glob(*,exclude=_*)."
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tina.canonical import canonical
+from tina.files import local_path
 from tina.schema import SCHEMA_VERSION, TrainConfig
 
 NOT_IDENTITY = (
@@ -110,19 +111,6 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def local_path(name: str | None) -> Path | None:
-    """The local file or folder that a configured path means; None for a hub id or no path at all.
-
-    `embedded:<mix>` is a folder of weights inside the package.
-    """
-    if name is None:
-        return None
-    if name.startswith("embedded:"):
-        return Path(__file__).parent / "tiny" / "weights" / name.removeprefix("embedded:")
-    path = Path(name).expanduser()
-    return path if path.exists() or name.startswith(("/", ".", "~")) else None
-
-
 def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves that make a run what it is, by dotted name, local files by their content.
 
@@ -135,7 +123,6 @@ def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
         path = local_path(counted.get(name))
         if path is not None and path.exists():
             counted[name] = f"sha256:{content_hash(path)}"
-            counted.pop(f"{name.split('.')[0]}.revision", None)
     return counted | {"schema_version": SCHEMA_VERSION}
 
 
@@ -165,11 +152,11 @@ def asked(config: Mapping[str, Any]) -> str:
     return text_digest(json.dumps(found, sort_keys=True, default=str))
 
 
-def is_done(config: Mapping[str, Any]) -> bool:
-    """Has the run ended, with answers to what is asked of it now?"""
+def is_done(config: Mapping[str, Any], folder: Path | None = None) -> bool:
+    """Has the run ended, with answers to what is asked of it now? `folder`: where it lies, if it was moved."""
     try:
-        told = json.loads((run_folder(config) / "summary.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        told = json.loads(((folder or run_folder(config)) / "summary.json").read_bytes())
+    except (FileNotFoundError, ValueError):
         return False
     return told["asked"] == asked(config)
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ from tina.evaluation.records import Record
 from tina.evaluation.scores import matrices
 from tina.evaluation.scores import scores as score_records
 from tina.history import Row, sampled
+from tina.run import Run
 from tina.schema import TrainConfig
 from tina.watch import watch_of
 
 
 def outcome(
-    config: TrainConfig,
-    folder: Path,
+    run: Run,
     steps: Sequence[int],
     history: Sequence[Row],
     scored: Mapping[int, Sequence[Record]],
@@ -27,14 +26,14 @@ def outcome(
 
     `facts` were found on the way; with them and with what is computed here comes "logged", one row for W&B.
     """
-    values = asdict(config)
+    config = run.config
     measured = {step: matrices(records) for step, records in scored.items()}
     told = dynamics.describe_run(dynamics.series_of(history), config.schedule.max_steps)
     choice = selection.choose_measured(config.selection, steps, measured, told.transition.step)
     logged = {
         **facts,
         **_taken(config, history),
-        **_evaluated(folder),
+        **_evaluated(run.folder),
         **_turned(config, history, told),
         "selection/rule": choice.rule,
         "selection/step": choice.step,
@@ -47,10 +46,10 @@ def outcome(
         if name != config.selection.benchmark and name not in config.benchmarks.skip
     ]
     return {
-        "label": identity.label(values),
-        "digest": identity.digest(values),
-        "asked": identity.asked(values),
-        "folder": str(folder),
+        "label": identity.label(run.values),
+        "digest": run.digest,
+        "asked": identity.asked(run.values),
+        "folder": str(run.folder),
         "reported": reported,
         "scores": {str(step): score_records(records) for step, records in scored.items()},
         "logged": {key: value for key, value in logged.items() if value is not None},

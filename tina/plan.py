@@ -80,7 +80,7 @@ def _memory(configs: Sequence[TrainConfig]) -> list[str]:
     if not known:
         return []
     most, config, shape = max(known, key=lambda one: one[0])
-    completions = completions_per_forward(config)
+    completions = completions_per_forward(config.batch, config.hardware)
     told = (
         f"Memory: one training pass takes about {_gib(most)} at most, with {completions} completions of "
         f"{longest_sequence(config):,} tokens, prompt included"

@@ -17,8 +17,9 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import cached_file
 
-from tina import identity
+from tina import files
 from tina.errors import UserError
 from tina.schema import Lora, Model, alpha
 
@@ -30,7 +31,7 @@ OURS = ("do_sample", "temperature", "top_p", "top_k", "min_p", "max_length", "ma
 
 def model_source(model: Model) -> str:
     """What transformers is asked for: a local folder, or the hub id."""
-    path = identity.local_path(model.path)
+    path = files.local_path(model.path)
     return str(path) if path is not None else model.path
 
 
@@ -101,6 +102,17 @@ def load_base(model: Model, device: str | torch.device) -> PreTrainedModel:
     return base.to(device)
 
 
+def generation_defaults(model: Model) -> str | None:
+    """The text of the model's generation_config.json, which `load_base` leaves out; None of a model without one."""
+    found = cached_file(
+        model_source(model),
+        "generation_config.json",
+        revision=model.revision,
+        _raise_exceptions_for_missing_entries=False,
+    )
+    return Path(found).read_text(encoding="utf-8") if found else None
+
+
 def read_config(model: Model) -> PretrainedConfig:
     """The model's config.json. Raises UserError if it cannot be had from here."""
     try:
@@ -136,6 +148,12 @@ def unused_defaults(model: Model) -> str | None:
 
 def _not_loaded(model: Model, error: Exception) -> UserError:
     first_line = str(error).strip().splitlines()[0]
+    if "trust_remote_code" in str(error):
+        return UserError(
+            f"{model.path} brings Python code of its own, which is not run unless this command line says so: read it, "
+            "and if you trust it add trust_remote_code=true (of train.py, or with model=<choice>: "
+            "model.trust_remote_code=true)."
+        )
     return UserError(
         f"{model.path} could not be loaded ({first_line}): give a local folder with model.path=, or run where the "
         "model hub can be reached."

@@ -15,7 +15,7 @@ console = Screen(
     highlight=False,
     markup=False,  # what is in brackets is a user's list, not a style
     soft_wrap=True,
-    width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH,
+    width=None if (sys.stdout and sys.stdout.isatty()) or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH,
 )
 
 SHOWN = {

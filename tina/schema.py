@@ -5,6 +5,7 @@ them; `tina.checks` holds the rules between fields. A leaf that is added here co
 `tina.identity.NOT_IDENTITY` names it.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -354,6 +355,8 @@ class EvaluateConfig:
     """Evaluate the base model, step 0, too."""
     model: Model | None = None
     """What is evaluated; of a run, another place to load its base model from."""
+    trust_remote_code: bool = False
+    """Run the code that a run's base model brings with it; no run's folder says so."""
     sampler: Sampler = field(default_factory=Sampler)
     """Not the run's: it was set for a machine that trains at the same time."""
     prompt: Prompt | None = None
@@ -384,6 +387,11 @@ def horizon_steps(schedule: Schedule) -> int:
     )
 
 
+def warmup_steps(schedule: Schedule) -> int:
+    """Optimizer steps in which the learning rate rises; a share of the horizon."""
+    return math.ceil(schedule.warmup_ratio * horizon_steps(schedule))
+
+
 def truncation(rollout: Rollout) -> str | None:
     """The setting by which sampling leaves tokens out (`rollout.top_p=0.9`); None if every token can be drawn."""
     settings = (("top_p", rollout.top_p < 1), ("top_k", rollout.top_k > 0), ("min_p", bool(rollout.min_p)))
@@ -401,9 +409,9 @@ def context_tokens(config: TrainConfig) -> int:
     return min(config.length.context_tokens or limit, limit)
 
 
-def completions_per_forward(config: TrainConfig) -> int:
+def completions_per_forward(batch: Batch, hardware: Hardware) -> int:
     """Completions in one forward and backward pass of one process."""
-    return config.batch.completions_per_forward or config.batch.completions_per_step // config.hardware.processes
+    return batch.completions_per_forward or batch.completions_per_step // hardware.processes
 
 
 def engine_context_tokens(config: TrainConfig) -> int:
@@ -413,4 +421,6 @@ def engine_context_tokens(config: TrainConfig) -> int:
 
 def gradient_accumulation_steps(config: TrainConfig) -> int:
     """Forward passes of one process per optimizer step; `tina.checks` guarantees that it divides evenly."""
-    return config.batch.completions_per_step // (completions_per_forward(config) * config.hardware.processes)
+    return config.batch.completions_per_step // (
+        completions_per_forward(config.batch, config.hardware) * config.hardware.processes
+    )

@@ -1,9 +1,10 @@
 """What each start of a run computed with: versions, precision, threads, and the commits that were read from the hub.
 
 A line for each start in `segments.jsonl` of the run's folder; W&B gets all of them. None of it is part of what a run
-is, so that a run may go on under another version, and its row then says so; under another commit it may not.
+is, so that a run may go on under another version, and its row then says so. Commits are read again as they were first.
 """
 
+import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from tina import jsonl
-from tina.errors import UserError
 from tina.sampler.installed import vllm_version
 from tina.schema import TrainConfig
 
@@ -48,20 +48,22 @@ def segment(config: TrainConfig, commits: Mapping[str, str | None]) -> dict[str,
     }
 
 
-def begin(folder: Path, new: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Adds the segment of this start to the run's; all of them, oldest first.
+def pinned(config: TrainConfig, folder: Path) -> TrainConfig:
+    """The configuration with the commits that the run's first start read, whatever the hub has since.
 
-    Raises UserError if it was read from another commit of the hub than those before: that would be another experiment.
+    Another commit would be another experiment under the same digest.
     """
+    commits: dict[str, str] = {}
+    for told in jsonl.read(folder / FILE):
+        commits = {name: str(commit) for name, commit in told.get("commits", {}).items()} | commits
+    groups = {name: getattr(config, name) for name in commits if name in ("model", "dataset")}
+    return dataclasses.replace(
+        config, **{name: dataclasses.replace(group, revision=commits[name]) for name, group in groups.items()}
+    )
+
+
+def begin(folder: Path, new: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Adds the segment of this start to the run's; all of them, oldest first."""
     found = jsonl.read(folder / FILE)
-    for before in found:
-        for name, commit in before.get("commits", {}).items():
-            now = new["commits"].get(name, commit)
-            if now != commit:
-                raise UserError(
-                    f"This run began with commit {commit[:12]} of its {name}, and the hub has {now[:12]} now. To go "
-                    f"on, read the old one from the cache (HF_HUB_OFFLINE=1); to begin anew with either, set "
-                    f"{name}.revision=<commit>."
-                )
     jsonl.append(folder / FILE, new)
     return [*found, dict(new)]

@@ -15,16 +15,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from tina import terminal
+from tina import configs, identity, terminal
 from tina.errors import UserError
 from tina.guards import is_held
 from tina.launch import record, scheduler
@@ -91,7 +90,7 @@ def job_states(manifests: Sequence[Mapping[str, Any]]) -> tuple[dict[str, JobSta
 
 
 def _arm(label: str, folder: Path, states: Mapping[str, JobState] | None) -> Arm:
-    told, asked = record.progress(folder) or {}, record.submissions(folder)
+    told, asked, config = record.progress(folder) or {}, record.submissions(folder), _config(folder)
     arm = Arm(
         label=label,
         folder=folder,
@@ -99,20 +98,20 @@ def _arm(label: str, folder: Path, states: Mapping[str, JobState] | None) -> Arm
         done=int(told.get("done", 0)),
         total=int(told.get("total", 0)),
         seconds_per_step=told.get("seconds"),
-        usd=_usd(folder, told, [states[one.job] for one in asked if states and one.job in states]),
+        usd=_usd(config, told, [states[one.job] for one in asked if states and one.job in states]),
     )
-    state, detail, job = _state(folder, arm, asked, states)
+    state, detail, job = _state(config, arm, asked, states)
     return Arm(**{**arm.__dict__, "state": state, "detail": detail, "job": job})
 
 
 def _state(
-    folder: Path, arm: Arm, asked: Sequence[record.Submission], states: Mapping[str, JobState] | None
+    config: Mapping[str, Any] | None,
+    arm: Arm,
+    asked: Sequence[record.Submission],
+    states: Mapping[str, JobState] | None,
 ) -> tuple[str, str, str]:
     """State, detail and job of an arm: what the run's folder says first, then what SLURM says."""
-    if (folder / "summary.json").exists():
-        return "done", "", asked[-1].job if asked else ""
-    if asked and states is None:
-        return "unknown", "", asked[-1].job
+    folder = arm.folder
     known = [(one, states[one.job]) for one in asked if one.job in states] if states else []
     live = [(one, state) for one, state in known if not state.ended]
     for one, state in live:
@@ -124,20 +123,33 @@ def _state(
         return "queued", state.reason or state.state.lower(), one.job
     if is_held(folder):
         return "running", "on this machine", ""
+    if config and identity.is_done(config, folder):
+        return "done", "", asked[-1].job if asked else ""
+    if asked and states is None:
+        return "unknown", "", asked[-1].job
     if known:
         return "failed", why(folder, states), known[-1][0].job
-    if not (folder / "config.yaml").exists():
+    if config is None:
         return "not started", "", ""
     last = tail(folder / "train.log", 1)
     return "stopped", last[0] if last else "the same command goes on with it", ""
 
 
-def _usd(folder: Path, told: Mapping[str, Any], jobs: Sequence[JobState]) -> float | None:
-    """Dollars so far: of the jobs' time on nodes where there are jobs, else of the steps that were made."""
+def _config(folder: Path) -> dict[str, Any] | None:
+    """The configuration of a run that was started; one that cannot be read is told, and as good as none."""
     path = folder / "config.yaml"
-    if not path.exists():
+    try:
+        return asdict(configs.read(path)) if path.exists() else None
+    except UserError as error:
+        print(error, file=sys.stderr)
         return None
-    hardware = yaml.safe_load(path.read_text())["hardware"]
+
+
+def _usd(config: Mapping[str, Any] | None, told: Mapping[str, Any], jobs: Sequence[JobState]) -> float | None:
+    """Dollars so far: of the jobs' time on nodes where there are jobs, else of the steps that were made."""
+    if config is None:
+        return None
+    hardware = config["hardware"]
     billed = hardware["processes"] if hardware["device"] == "cuda" else 1
     seconds = sum(job.seconds for job in jobs) or told.get("done", 0) * told.get("seconds", 0.0)
     return seconds / 3600 * billed * hardware["usd_per_hour"]

@@ -1,9 +1,11 @@
 """What every entry point does to its output before it says anything, and how foreign text is shown."""
 
+import os
 import re
 import signal
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -41,11 +43,12 @@ class _VisibleStream:
 
 
 def prepare(*, foreign: bool = False, sockets: bool = True) -> None:
-    """Shows `?` for what the terminal's encoding lacks.
+    """Shows `?` for what the terminal's encoding lacks; what is said to a closed stream (`>&-`) is dropped.
 
     `foreign`: all that is printed may hold what others wrote, so control characters are shown. Without `sockets`, whose
     other end may go away at any time, `| head` ends the command without a traceback.
     """
+    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
     if foreign:

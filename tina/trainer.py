@@ -1,11 +1,10 @@
 """Our configuration as GRPOConfig, our rewards as reward functions, our schedule.
 
-What TRL 1.16 defaults to is pinned here where it differs from the paper (loss, KL, temperature, scaling), since such
-defaults move between versions.
+What TRL 1.16 defaults to is pinned where it differs from the paper (loss, KL, temperature, scaling; what has no key of
+ours in `trainer_fields.OURS`), since such defaults move between versions.
 """
 
 import errno
-import math
 import shutil
 import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,7 +17,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 
-from tina import hang
+from tina import hang, trainer_fields
 from tina.checkpoint import broken_checkpoints, checkpoints, mark_whole, step_of
 from tina.data.problem import Problem
 from tina.errors import TryLater, UserError
@@ -41,6 +40,7 @@ from tina.schema import (
     gradient_accumulation_steps,
     horizon_steps,
     truncation,
+    warmup_steps,
 )
 
 FULL_BYTES = 16 * 2**20
@@ -69,24 +69,21 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "seed": config.seed,
         "data_seed": config.seed,
         "use_cpu": not on_gpu,
-        "ddp_find_unused_parameters": False,
         "bf16": config.model.dtype == "bfloat16" and (on_gpu or full),
         "fp16": config.model.dtype == "float16" and on_gpu and full,
         # What TRL loads itself: the reference of a policy without an adapter.
         "model_init_kwargs": {"revision": config.model.revision, "dtype": config.model.dtype} if full else None,
         "gradient_checkpointing": config.hardware.gradient_checkpointing,
-        "gradient_checkpointing_kwargs": {"use_reentrant": False},
         # optimizer and schedule
-        "optim": "adamw_torch",
         "learning_rate": schedule.learning_rate,
         "weight_decay": schedule.weight_decay,
         "max_grad_norm": schedule.max_grad_norm,
         "lr_scheduler_type": schedule.kind,
         "lr_scheduler_kwargs": {"min_lr_rate": schedule.min_lr_rate} if schedule.kind == "cosine_with_min_lr" else {},
-        "warmup_steps": math.ceil(schedule.warmup_ratio * horizon_steps(schedule)),
+        "warmup_steps": warmup_steps(schedule),
         "max_steps": schedule.max_steps,
         # batch
-        "per_device_train_batch_size": completions_per_forward(config),
+        "per_device_train_batch_size": completions_per_forward(config.batch, config.hardware),
         "gradient_accumulation_steps": gradient_accumulation_steps(config),
         "num_generations": config.batch.num_generations,
         "num_iterations": algorithm.num_iterations,
@@ -100,13 +97,11 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "loss_type": algorithm.loss_type,
         "scale_rewards": algorithm.scale_rewards,
         "beta": algorithm.beta,
-        "use_bias_correction_kl": False,
         "epsilon": algorithm.epsilon,
         "epsilon_high": algorithm.epsilon_high,
         "delta": algorithm.delta,
         "importance_sampling_level": algorithm.importance_sampling_level,
         "mask_truncated_completions": algorithm.mask_truncated_completions,
-        "vllm_importance_sampling_correction": False,
         "use_vllm": has_engine(config.sampler),
         "vllm_mode": "colocate",
         "vllm_gpu_memory_utilization": config.sampler.gpu_memory_utilization,
@@ -123,7 +118,7 @@ def grpo_config(config: TrainConfig, output_dir: Path) -> GRPOConfig:
         "disable_tqdm": True,
         "dataloader_pin_memory": on_gpu,
     }
-    return GRPOConfig(**(arguments | config.trainer))
+    return GRPOConfig(**(trainer_fields.OURS | arguments | config.trainer))
 
 
 def prompt_dataset(problems: Sequence[Problem], messages: Callable[[str], list[dict[str, str]]]) -> Dataset:

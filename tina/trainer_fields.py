@@ -59,11 +59,21 @@ OWNED_BY_US = {
     "seed": "seed",
     "data_seed": "seed",
     "use_cpu": "hardware.device",
+    "dataloader_pin_memory": "hardware.device",
     "bf16": "model.dtype",
     "fp16": "model.dtype",
     "model_init_kwargs": "model.revision",
 }
 """GRPOConfig fields that a knob of ours sets: with two ways to say one thing, one of them would be ignored."""
+
+OURS: dict[str, Any] = {
+    "optim": "adamw_torch",
+    "use_bias_correction_kl": False,
+    "vllm_importance_sampling_correction": False,
+    "ddp_find_unused_parameters": False,
+    "gradient_checkpointing_kwargs": {"use_reentrant": False},
+}
+"""GRPOConfig fields that have another default here than in TRL, and that `trainer.<field>=` may set."""
 
 RELIED_ON = {
     "save_strategy": "checkpoints",
@@ -105,12 +115,12 @@ def known() -> frozenset[str]:
 
 
 def defaults() -> dict[str, Any]:
-    """GRPOConfig's fields to their defaults, of those whose default is written as a plain value."""
-    found = {}
+    """GRPOConfig's fields to their defaults here, of those whose default is written as a plain value."""
+    found: dict[str, Any] = {}
     for name, value in _fields().items():
         with contextlib.suppress(ValueError, TypeError, SyntaxError):
             found[name] = ast.literal_eval(value)
-    return found
+    return found | OURS
 
 
 @cache

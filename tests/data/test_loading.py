@@ -400,5 +400,6 @@ def test_as_released_keeps_every_row_that_asks_something(tmp_path) -> None:
     some = load_problems(dataset(path, filter="as_released", size=3))
     assert len(some.problems) == 3 and some.counts["not_sampled"] == 3
     check_dataset(dataset(path, filter="as_released"))
+    assert "dataset.size=0: must be at least 1" in refused(dataset(path, filter="as_released", size=0))
     with pytest.raises(UserError, match=r"holds 6 usable problems, not dataset\.size=7"):
         load_problems(dataset(path, filter="as_released", size=7))

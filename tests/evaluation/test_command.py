@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from safetensors.torch import load_file, save_file
 
 from analysis import runs
 from tests.conftest import ROOT, SHORT, environment, interrupt_after, run, start
+from tina import files
 from tina.checkpoint import mark_whole
 from tina.evaluation import records
 
@@ -155,6 +157,8 @@ def test_export_merges_and_tells_how_far_the_merged_model_is_from_the_adapter(ow
         assert done.returncode == 0, done.stderr
         out[dtype] = float(done.stdout.split("mean |difference| ")[1].split(",")[0])
         assert json.loads((tmp_path / dtype / "config.json").read_text())["dtype"] == dtype
+        written = (tmp_path / dtype / "generation_config.json").read_text()
+        assert written == (files.local_path("embedded:d") / "generation_config.json").read_text()
     assert out["float32"] < 1e-5 < out["bfloat16"] < 0.1
 
 
@@ -228,6 +232,64 @@ def test_a_checkpoint_that_diverged_is_left_out_with_a_sentence(own_run: Path) -
     asked = module("tina.chat", f"run={own_run}", "checkpoint=4", "Compute 3+5")
     assert asked.returncode == 2 and "the run had diverged" in asked.stderr
     assert "Traceback" not in done.stderr + alone.stderr + asked.stderr
+
+
+def test_training_tells_which_checkpoints_it_leaves_out(sweep: Path, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    shutil.copytree(sweep, outputs)
+    (folder,) = (outputs / "runs").glob("*-r4-*")
+    path = folder / "checkpoints" / "checkpoint-2" / "adapter_model.safetensors"
+    state = load_file(path)
+    state[next(iter(state))][0, 0] = float("nan")
+    save_file(state, path, metadata={"format": "pt"})
+    mark_whole(path.parent)
+    (folder / "summary.json").unlink()
+    done = run("train.py", "lora.rank=4", f"paths.outputs={outputs}", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("the checkpoints of the steps 2 hold weights that are no numbers") == 1
+    assert list(json.loads((folder / "summary.json").read_text())["scores"]) == ["0", "4"]
+
+
+def test_fewer_prompts_than_a_step_asks_are_a_sentence(tmp_path: Path) -> None:
+    done = run("train.py", f"paths.outputs={tmp_path}", "dataset.size=7", *SHORT)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "A step asks 8 prompts" in done.stderr and "has 7" in done.stderr
+
+
+HOSTILE_MODEL = """
+import pathlib
+from transformers import Qwen2Config, Qwen2ForCausalLM, PreTrainedTokenizerFast
+pathlib.Path(__file__).parent.joinpath("RAN").touch()
+pathlib.Path("{mark}").touch()
+class Own(Qwen2Config):
+    model_type = "own"
+class OwnModel(Qwen2ForCausalLM):
+    config_class = Own
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [["evaluate.py", *FEW], ["tina.chat", "Compute 3+5"], ["tina.export", "merge=float32"]], ids=" ".join
+)
+def test_the_code_of_a_foreign_run_s_model_runs_only_if_this_command_line_says_so(
+    own_run: Path, tmp_path: Path, command: list[str]
+) -> None:
+    mark, model = tmp_path / "it-ran", tmp_path / "model"
+    shutil.copytree(files.local_path("embedded:d"), model)
+    (model / "own.py").write_text(HOSTILE_MODEL.replace("{mark}", str(mark)))
+    told = json.loads((model / "config.json").read_text())
+    told |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModelForCausalLM": "own.OwnModel"}}
+    (model / "config.json").write_text(json.dumps(told))
+    config = yaml.safe_load((own_run / "config.yaml").read_text())
+    config["model"] |= {"path": str(model), "trust_remote_code": True}
+    (own_run / "config.yaml").write_text(yaml.safe_dump(config))
+    start = run if command[0].endswith(".py") else module
+    done = start(command[0], f"run={own_run}", *command[1:])
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert "brings Python code of its own" in done.stderr.replace("\n", " ") and not mark.exists()
+    if command[0] == "tina.chat":
+        trusted = start(command[0], f"run={own_run}", "trust_remote_code=true", *command[1:])
+        assert trusted.returncode == 0 and mark.exists(), trusted.stderr
 
 
 def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.evaluation.conftest import run_folder
-from tina import configs, gate
+from tina import card, configs, gate, jsonl, segments
 from tina.evaluation.request import Request, resolve
 from tina.evaluation.run_folder import open_run, select_steps
 
@@ -135,6 +135,58 @@ def test_model_and_prompt_come_from_the_run_unless_they_are_given(tmp_path: Path
     assert (taken.model.name, taken.prompt.name, taken.grading.mode) == ("tiny_c", "boxed", "sound")
     given = request_of(f"run={run}", "model=tiny", "prompt=plain", "grading=as_released").config
     assert (given.model.name, given.prompt.name, given.grading.mode) == ("tiny", "plain", "as_released")
+
+
+def test_the_texts_of_a_prompt_are_in_the_run_and_its_recipe_need_not_be_there(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("system_prompt: Think first.\n")
+    run = run_folder(tmp_path / "run", "prompt=recipe", f"prompt.file={recipe}")
+    recipe.unlink()
+    assert problems(f"run={run}") == []
+    assert request_of(f"run={run}").config.prompt.system == "Think first."
+
+
+def test_a_run_reads_the_commit_that_it_was_trained_on(run: Path) -> None:
+    jsonl.append(run / segments.FILE, {"commits": {"model": "a" * 40}})
+    assert open_run(run).config.model.revision == "a" * 40
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"digest": 3, "logged": {}}', "{", "[" * 100_000])
+def test_a_summary_that_is_none_is_a_sentence(run: Path, content: str) -> None:
+    (run / "summary.json").write_text(content)
+    (problem,) = problems(f"run={run}")
+    assert "summary.json" in problem
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "3", "model: 3", "model: {name: [", "\x00", "a: &a [*a]", "seed: x", "? [a]\n: b"]
+)
+def test_a_configuration_of_any_form_is_a_sentence(run: Path, content: str) -> None:
+    (run / "config.yaml").write_text(content)
+    (problem,) = problems(f"run={run}")
+    assert "config.yaml" in problem
+
+
+def test_nothing_in_a_run_s_configuration_is_filled_in(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    for name in ("model", "dataset"):
+        config[name]["name"] = r"\${oc.env:HF_TOKEN} ${oc.env:HF_TOKEN}"
+    config["dataset"]["generator_options"] = {"x": ["${oc.env:HF_TOKEN}"]}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    opened = open_run(run)
+    assert opened.config.model.name == config["model"]["name"]
+    assert opened.config.dataset.generator_options == {"x": ["${oc.env:HF_TOKEN}"]}
+    assert "hf_secret" not in card.model_card(opened, 4, None, {})
+
+
+def test_no_run_says_that_a_models_own_code_may_run(run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"]["trust_remote_code"] = True
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    assert not open_run(run).config.model.trust_remote_code
+    assert not request_of(f"run={run}").config.model.trust_remote_code
+    assert request_of(f"run={run}", "trust_remote_code=true").config.model.trust_remote_code
 
 
 def test_where_evaluations_lie_and_what_they_belong_to(run: Path, tmp_path: Path) -> None:

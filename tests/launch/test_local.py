@@ -1,5 +1,6 @@
 """Arms as processes of this machine: a signal that comes while one is being started reaches it."""
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -29,6 +30,26 @@ def test_a_signal_while_an_arm_is_being_started_reaches_it(number: int, monkeypa
     assert time.monotonic() - began < 30
     assert codes == [-number if number == signal.SIGTERM else codes[0], 128 + number]
     assert codes[0] != 0
+
+
+def test_a_second_signal_while_the_first_is_passed_on_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(subprocess.Popen):
+        def send_signal(self, sig: int) -> None:
+            if sig == signal.SIGTERM:
+                signal.raise_signal(signal.SIGINT)  # Ctrl-C, a moment after the scheduler's
+            super().send_signal(sig)
+
+    def start(job: object, to_terminal: bool) -> subprocess.Popen:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        return Interrupted([sys.executable, "-c", "import time; time.sleep(60)"], process_group=0)
+
+    monkeypatch.setattr(local, "_start", start)
+    faulthandler.dump_traceback_later(30, exit=True)  # a lock that is taken twice would never come back
+    try:
+        job = SimpleNamespace(done=False, label="an arm", folder="none", log="none")
+        assert local.run_jobs([job], workers=1)[0] < 0
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def test_a_signal_while_ranks_are_being_started_reaches_all_of_them(

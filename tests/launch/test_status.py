@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import run
 from tina import status
@@ -42,6 +43,21 @@ def test_done_running_stopped_and_not_started(study: Path) -> None:
         assert (arm.state, arm.done, arm.total, arm.seconds_left) == ("running", 3, 4, 2.0)
     arm = states(study)["lora.rank=4"]
     assert (arm.state, arm.seconds_left) == ("stopped", None)
+
+
+def test_a_run_that_is_asked_for_more_than_it_has_is_not_done(study: Path) -> None:
+    four = states(study)["lora.rank=4"].folder
+    config = yaml.safe_load((four / "config.yaml").read_text())
+    config["benchmarks"]["samples"] = 7
+    (four / "config.yaml").write_text(yaml.safe_dump(config))
+    assert states(study)["lora.rank=4"].state == "stopped"
+
+
+def test_a_configuration_that_is_damaged_hides_no_other_arm(study: Path, capsys: pytest.CaptureFixture) -> None:
+    four = states(study)["lora.rank=4"].folder
+    (four / "config.yaml").write_text("model: {name: tiny,")
+    assert [arm.state for arm in states(study).values()][1:] == ["done", "not started"]
+    assert "config.yaml is no YAML" in capsys.readouterr().err
 
 
 def test_it_is_printed(study: Path) -> None:

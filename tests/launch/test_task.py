@@ -51,6 +51,19 @@ def test_only_a_run_that_saved_or_asks_for_it_is_queued_again(
     assert bool(queued) == goes_on
 
 
+@pytest.mark.parametrize(("makes_room", "goes_on"), [(False, False), (True, True)])
+def test_a_time_limit_too_short_for_a_step_is_no_reason_to_start_again_and_again(
+    makes_room: bool, goes_on: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preempted job lost nothing by its own fault."""
+    monkeypatch.setattr(task, "_makes_room", lambda: makes_room)
+    arm = Arm(["true"], tmp_path, 1, None, 50)
+    for start in range(1, task.MOST_IN_VAIN + 1):
+        record.add(tmp_path, event="ended", job="7", code=128 + signal.SIGTERM, done=3)
+        again = arm._may_go_on("7", 128 + signal.SIGTERM, asked=True)
+        assert again == (goes_on or start < task.MOST_IN_VAIN)
+
+
 def test_a_line_that_a_kill_cut_short_is_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     record.add(tmp_path, event="submitted", job="7", phase="all", log="none")
     with (tmp_path / record.JOBS).open("a") as file:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tina import files, identity
 from tina.cost.shapes import shape_of
+from tina.errors import UserError
 from tina.schema import TrainConfig
 
 NAME = "calibration.json"
@@ -67,8 +68,12 @@ def calibration_of(config: TrainConfig) -> Calibration | None:
 
 
 def _known(path: Path) -> dict[str, list[float]]:
-    """What was measured so far; a file that is damaged is as good as none."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    """What was measured so far. Raises UserError if the file is damaged, rather than write over it."""
+    if not path.exists():
         return {}
+    try:
+        return {name: [float(number) for number in pair] for name, pair in json.loads(path.read_bytes()).items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}): delete it, and measure again (python -m tina.calibrate)."
+        ) from error

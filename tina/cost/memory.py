@@ -26,7 +26,7 @@ def training_bytes(config: TrainConfig, shape: Shape, completions: int | None = 
     """Weights, adapter with optimizer state, and one pass over `completions` of full length (those of a pass unless
     given)."""
     size, lora = BYTES[config.model.dtype], config.lora
-    tokens = (completions or completions_per_forward(config)) * longest_sequence(config)
+    tokens = (completions or completions_per_forward(config.batch, config.hardware)) * longest_sequence(config)
     hidden, intermediate = HIDDEN, INTERMEDIATE
     if lora.method == "lora" and lora.dropout > 0:
         hidden, intermediate = hidden + DROPOUT_HIDDEN, intermediate + DROPOUT_INTERMEDIATE

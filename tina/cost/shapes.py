@@ -2,13 +2,13 @@
 
 import json
 
-from tina import identity
+from tina import files
 from tina.schema import Model, Shape
 
 
 def shape_of(model: Model) -> Shape | None:
     """The size of a model in a local folder, or else what its group says; None if neither is known."""
-    path = identity.local_path(model.path)
+    path = files.local_path(model.path)
     if path is None or not (path / "config.json").is_file():
         return model.shape
     told = json.loads((path / "config.json").read_text())

@@ -132,6 +132,7 @@ def _whole(problems: Iterable[tuple[str, Problem]]) -> Iterator[Problem]:
 
 def _every_row(dataset: "Dataset") -> LoadedSet:
     """Every row with a question, also those that repeat or contradict another, or have no gold that can be judged."""
+    _check_size(dataset)
     read, commit = _read(dataset)
     rows = list(read)
     asked = [problem for problem in rows if problem.question]
@@ -145,6 +146,11 @@ def _every_row(dataset: "Dataset") -> LoadedSet:
     return LoadedSet(kept, counts, commit=commit)
 
 
+def _check_size(dataset: "Dataset") -> None:
+    if dataset.size is not None and dataset.size < 1:
+        raise UserError(f"dataset.size={dataset.size}: must be at least 1, or left out for the whole set.")
+
+
 def _place(dataset: "Dataset", problem: Problem, row: str = "") -> bytes:
     """Where a problem comes when `size` are to be taken: by its hash with the seed."""
     return hashlib.sha256(f"{dataset.seed} {problem.id}{row and f' {row}'}".encode()).digest()
@@ -152,8 +158,7 @@ def _place(dataset: "Dataset", problem: Problem, row: str = "") -> bytes:
 
 def _distinct_problems(dataset: "Dataset") -> tuple[list[Problem], dict[str, int], str | None]:
     """Each question once, with its gold; the counts of what was left out; the commit of the hub."""
-    if dataset.size is not None and dataset.size < 1:
-        raise UserError(f"dataset.size={dataset.size}: must be at least 1, or left out for the whole set.")
+    _check_size(dataset)
     rows = empty = no_answer = 0
     by_id: dict[str, list[Problem]] = {}
     problems, commit = _read(dataset)

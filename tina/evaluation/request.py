@@ -49,6 +49,8 @@ def resolve(config: EvaluateConfig) -> Request:
             raise UserError("checkpoints, selection and base are about a run's checkpoints: give run=<folder>, too.")
         return Request(dataclasses.replace(config, prompt=config.prompt or Prompt(name="plain")), None, [0])
     run = open_run(config.run)
-    model, prompt = config.model or run.config.model, config.prompt or run.config.prompt
-    filled = dataclasses.replace(config, model=model, prompt=prompts.resolved(prompt, model))
+    model = config.model or dataclasses.replace(run.config.model, trust_remote_code=config.trust_remote_code)
+    # The run's own has its texts already, and the files that they came from need not be here.
+    prompt = prompts.resolved(config.prompt, model) if config.prompt else run.config.prompt
+    filled = dataclasses.replace(config, model=model, prompt=prompt)
     return Request(filled, run, [0] * config.base + select_steps(run, config.checkpoints))

@@ -1,15 +1,12 @@
 """A training run as it lies on disk: its configuration, its checkpoints, what its summary says. Loads no torch."""
 
-import json
+import dataclasses
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf.errors import OmegaConfBaseException
-
-from tina import checkpoint, configs, identity
+from tina import checkpoint, configs, foreign, identity, segments
 from tina.errors import UserError
 from tina.schema import TrainConfig
 
@@ -36,25 +33,34 @@ class RunFolder:
 
 
 def open_run(folder: str | Path) -> RunFolder:
-    """Reads a run's folder. Raises UserError if it is none, its configuration does not parse, or nothing was saved."""
+    """Reads a run's folder, which may be another's. Raises UserError if it is none, or nothing was saved.
+
+    That a model's own code may run is not taken from it: only a command line says so.
+    """
     path = Path(folder).expanduser()
     if not (path / "config.yaml").is_file():
         why = "is not there" if not path.exists() else "is no training run's folder (it has no config.yaml)"
         raise UserError(f"run={folder} {why}: give one of the folders below outputs/runs/.")
-    try:
-        config = configs.to_typed(yaml.safe_load((path / "config.yaml").read_text()))
-    except (yaml.YAMLError, OmegaConfBaseException, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path / 'config.yaml'} is no configuration of this version ({reason}).") from error
+    config = configs.read(path / "config.yaml")
+    loaded = segments.pinned(config, path)
+    loaded = dataclasses.replace(loaded, model=dataclasses.replace(loaded.model, trust_remote_code=False))
     whole = checkpoint.checkpoints(path / "checkpoints")
     broken = checkpoint.broken_checkpoints(path / "checkpoints")
     if not whole:
         half = f", only half-written ones ({', '.join(c.name for c in broken)})" if broken else ""
         raise UserError(f"run={folder} has no checkpoint{half}: the same train command goes on with the run.")
     told = path / "summary.json"
-    summary = json.loads(told.read_text()) if told.is_file() else None
+    summary = _summary(told) if told.is_file() else None
     digest = summary["digest"] if summary else identity.digest(asdict(config))
-    return RunFolder(path, config, digest, whole, broken, summary)
+    return RunFolder(path, loaded, digest, whole, broken, summary)
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    told = foreign.read_json(path)
+    match told:
+        case {"digest": str(), "logged": {}}:
+            return told
+    raise UserError(f"{path} is no summary of a run of this version.")
 
 
 def select_steps(run: RunFolder, wanted: str | int | list[int]) -> list[int]:

@@ -27,7 +27,7 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> list[int]:
     SIGTERM and SIGINT are passed on to what runs, and what has not begun is not begun.
     """
     running: dict[int, subprocess.Popen] = {}
-    lock = threading.Lock()
+    lock = threading.RLock()  # a signal may come while one is passed on
     stopped: list[int] = []
 
     def work(number: int, job: Job) -> int:

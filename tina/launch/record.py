@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tina import files, jsonl
-from tina.errors import TRY_LATER
+from tina.launch.ranks import ORDERLY
 
 JOBS = "jobs.jsonl"
 PROGRESS = "progress.json"
@@ -52,11 +52,9 @@ def submissions(folder: Path) -> list[Submission]:
 
 
 def in_vain(folder: Path, job: str, starts: int) -> bool:
-    """Did each of a job's last so many starts ask to be started again, at the same step?"""
+    """Did each of a job's last so many starts end to be started again, at the same step?"""
     ended = [line for line in _lines(folder) if line["job"] == job and line["event"] == "ended"][-starts:]
-    return len(ended) == starts and all(
-        line["code"] == TRY_LATER and line["done"] == ended[-1]["done"] for line in ended
-    )
+    return len(ended) == starts and all(line["code"] in ORDERLY and line["done"] == ended[-1]["done"] for line in ended)
 
 
 def queue_seconds(folder: Path) -> float | None:

@@ -66,9 +66,9 @@ class Arm:
 
         `asked`: its time is up. A run that fails then, for example since the disk is full, would fail again.
         """
-        if code in SAVED:
-            return asked or _makes_room()
-        if code != TRY_LATER:
+        if code in SAVED and _makes_room():
+            return True
+        if not (code in SAVED and asked) and code != TRY_LATER:
             return False
         if record.in_vain(self.folder, job, MOST_IN_VAIN):
             print(f"Started {MOST_IN_VAIN} times without a step; not queued again.", file=sys.stderr, flush=True)

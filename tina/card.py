@@ -1,10 +1,13 @@
 """The model card of an exported checkpoint: what it is, how it was made, what it scores and cost."""
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from tina import foreign
 from tina.evaluation.run_folder import RunFolder
 from tina.evaluation.table import interval
 from tina.schema import Dataset, alpha, horizon_steps
@@ -91,7 +94,17 @@ def _scores(run: RunFolder, step: int) -> str:
 def evaluations(run: RunFolder, step: int) -> list[dict[str, Any]]:
     """What was evaluated of a step, whole, in order of the sets' names."""
     found = sorted((run.path / "evaluations" / f"step-{step}").glob("*/evaluation.json"))
-    return [json.loads(path.read_text()) for path in found]
+    return [told for path in found if (told := _evaluation(path))]
+
+
+def _evaluation(path: Path) -> dict[str, Any] | None:
+    """A whole evaluation; one that is damaged is left out, and told."""
+    told = foreign.json_or_told(path)
+    match told:
+        case {"scores": {}, "cfg": {"benchmarks": {"sets": [*_]}}} | None:
+            return told
+    print(f"{path} is no evaluation of this version, and is left out.", file=sys.stderr)
+    return None
 
 
 def _same_protocol(one: dict[str, Any], other: dict[str, Any]) -> bool:

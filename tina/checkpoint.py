@@ -4,10 +4,9 @@ A checkpoint is written file by file, by several processes. The last file is a m
 that what a kill or a full disk cut short is never gone on from, nor evaluated.
 """
 
-import json
 from pathlib import Path
 
-from tina import files
+from tina import files, foreign
 
 MARK = "whole.json"
 
@@ -19,9 +18,8 @@ def mark_whole(checkpoint: Path) -> None:
 
 def is_whole(checkpoint: Path) -> bool:
     """Are all files there, each as long as it was when it was written?"""
-    try:
-        told = json.loads((checkpoint / MARK).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    told = foreign.json_or_told(checkpoint / MARK)
+    if not isinstance(told, dict):
         return False
     found = _sizes(checkpoint)
     return all(found.get(path) == size for path, size in told.items())

@@ -6,6 +6,7 @@ They run at the gate, before anything is loaded, so they import nothing slow.
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import lru_cache
@@ -69,6 +70,9 @@ POSITIVE = (
     "model.max_context_tokens",
 )
 AT_MOST_ONE = ("rollout.top_p", "benchmarks.top_p", "sampler.gpu_memory_utilization")
+FOLDER_NAMES = ("model.name", "dataset.name", "algorithm.name", "reward.name", "study.name")
+NAME, NAME_LENGTH = re.compile(r"[^\W_][\w.+-]*"), 60
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SHARES = ("schedule.warmup_ratio", "schedule.min_lr_rate", "lora.dropout")
 NOT_NEGATIVE = (
     *("algorithm.beta", "benchmarks.temperature", "seed", "hardware.usd_per_hour", "schedule.weight_decay"),
@@ -99,6 +103,8 @@ def _evaluation_problems(config: EvaluateConfig) -> list[str]:
         model_is_there,
         held_out_is_evaluated,
         a_race_has_rounds,
+        names_make_files,
+        outputs_have_a_plain_name,
         outputs_can_be_written,
         *sampler_rules.FOR_EVALUATION,
     )
@@ -363,6 +369,27 @@ def a_race_has_rounds(config: TrainConfig | EvaluateConfig) -> str | None:
             f"selection=racing begins with selection.first_samples={first} and ends with benchmarks.samples={last}: "
             f"there is nothing to race over; set benchmarks.samples to {2 * first} or more."
         )
+    return None
+
+
+@rule
+def names_make_files(config: TrainConfig | EvaluateConfig) -> str | None:
+    """They are parts of the names of folders and files: none may lead to another place, or be too long for one."""
+    for name in FOLDER_NAMES:
+        value = value_of(config, name) if _asked(config, [name]) else None
+        if value is not None and (not NAME.fullmatch(value) or len(value) > NAME_LENGTH):
+            return (
+                f"{name}={value[:NAME_LENGTH]!r} names a folder: take at most {NAME_LENGTH} letters, digits "
+                "and ._+- of them, and begin with a letter or digit."
+            )
+    return None
+
+
+@rule
+def outputs_have_a_plain_name(config: TrainConfig | EvaluateConfig) -> str | None:
+    """It stands in lines of the scripts that a scheduler runs."""
+    if CONTROL.search(config.paths.outputs):
+        return f"paths.outputs={config.paths.outputs!r} holds a line break or control character: name another folder."
     return None
 
 

@@ -7,6 +7,7 @@ them catches it, tells it, and goes on with the others.
 import json
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,17 @@ def read_text(path: Path, limit: int = SMALL, below: Path | None = None) -> str:
 def read_json(path: Path, limit: int = SMALL, below: Path | None = None) -> Any:
     """A document of JSON. Raises ForeignFileError as `read_bytes`, and for what is none, or too deep or too large."""
     return checked(parsed(read_bytes(path, limit, below), str(path)), str(path))
+
+
+def json_or_told(path: Path, limit: int = SMALL) -> Any:
+    """A document of JSON; None of a file that is not there, and of one that cannot be used, which is told."""
+    if not path.exists():
+        return None
+    try:
+        return read_json(path, limit)
+    except ForeignFileError as error:
+        print(f"{error} It is left out.", file=sys.stderr)
+        return None
 
 
 def read_yaml(path: Path, limit: int = SMALL) -> Any:

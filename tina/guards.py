@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tina import files
 from tina.errors import UserError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,8 +24,7 @@ def exclusive(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
     `patience_s`: how long to wait for the other one's end, for example of a job that was moved to another node.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = files.open_lock(folder / ".lock")
     except OSError as error:
         raise UserError(
             f"The run's folder {folder} cannot be written ({error.strerror}): set paths.outputs."
@@ -40,8 +40,11 @@ def exclusive(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
 
 def is_held(folder: Path) -> bool:
     """Is a process of this machine, or one that shares its locks, at work in a run's folder?"""
+    path = folder / ".lock"
     try:
-        with (folder / ".lock").open() as lock:
+        with path.open("rb") if path.is_file() and not path.is_symlink() else contextlib.nullcontext() as lock:
+            if lock is None:
+                return False
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -50,7 +53,7 @@ def is_held(folder: Path) -> bool:
     return False
 
 
-def _locked(file: IO[str]) -> bool:
+def _locked(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -26,5 +26,5 @@ def sampled(rows: Iterable[Row]) -> list[Row]:
 
 def history(checkpoint: Path) -> list[dict[str, Any]]:
     """One row for each step up to the checkpoint, in order, over all segments of the run."""
-    rows = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
+    rows = json.loads((checkpoint / "trainer_state.json").read_bytes())["log_history"]
     return [row for row in rows if is_step(row)]

@@ -1,11 +1,10 @@
 """What came out of a run: what is printed at its end, kept in summary.json and logged to W&B."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tina import cost, dynamics, identity, selection
+from tina import cost, dynamics, foreign, identity, selection
 from tina.evaluation.records import Record
 from tina.evaluation.scores import matrices
 from tina.evaluation.scores import scores as score_records
@@ -86,7 +85,8 @@ def _taken(config: TrainConfig, history: Sequence[Row]) -> dict[str, Any]:
 
 def _evaluated(folder: Path) -> dict[str, Any]:
     """Seconds, FLOPs and dollars of all evaluations of the run so far, as each of them logged it."""
-    told = [json.loads(path.read_text()).get("spent", {}) for path in folder.glob("evaluations/*/*/evaluation.json")]
+    found = [foreign.json_or_told(path) for path in sorted(folder.glob("evaluations/*/*/evaluation.json"))]
+    told = [one.get("spent", {}) for one in found if isinstance(one, dict)]
     facts = ("seconds", "flops", "cost_usd")
     return {f"run/evaluation_{fact}": sum(spent.get(fact, 0.0) for spent in told) if told else None for fact in facts}
 

@@ -10,7 +10,6 @@ Read from the runs' folders (outputs=<folder>: others) and, where jobs were queu
 
 import argparse
 import difflib
-import json
 import sys
 import time
 from collections import Counter
@@ -31,6 +30,7 @@ from tina.launch.logs import tail
 from tina.launch.scheduler import JobState, SchedulerSilent
 from tina.launch.slurm import why
 from tina.progress import console, in_words
+from tina.study import recorded
 
 WATCH_S = 5.0
 TAIL_LINES = 20
@@ -61,17 +61,16 @@ class Arm:
 
 def studies(outputs: Path, name: str | None = None) -> list[dict[str, Any]]:
     """The manifests in an outputs folder. Raises UserError if there is none, or none of this name."""
-    paths = {path.stem: path for path in sorted((outputs / "studies").glob("*.json"))}
-    if not paths:
+    found = recorded(outputs)
+    if not found:
         raise UserError(
             f"There is no study in {outputs}: start one (python train.py -m ...), or give outputs=<folder>."
         )
-    if name is not None and name not in paths:
-        near = difflib.get_close_matches(name, paths, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(paths)}."
+    if name is not None and name not in found:
+        near = difflib.get_close_matches(name, found, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(found)}."
         raise UserError(f"There is no study {name} in {outputs}: {hint}")
-    chosen = paths.values() if name is None else [paths[name]]
-    return [json.loads(path.read_text()) for path in chosen]
+    return list(found.values()) if name is None else [found[name]]
 
 
 def arms_of(study: Mapping[str, Any], states: Mapping[str, JobState] | None) -> list[Arm]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tina import configs, files, gate, identity, terminal
+from tina import configs, files, foreign, gate, identity, terminal
 from tina.errors import UserError
 from tina.gate import Grid
 from tina.sampler.installed import vllm_problem
@@ -61,7 +61,7 @@ def record_sweep(grid: Grid) -> Path:
     made = manifest(grid)
     first = grid.arms[0].config
     path = identity.study_file(first["paths"]["outputs"], made["study"])
-    if path.exists() and json.loads(path.read_text()) == made:
+    if foreign.json_or_told(path) == made:
         return path
     files.write_json(path, made)
     run = tracking.start(
@@ -78,12 +78,28 @@ def record_sweep(grid: Grid) -> Path:
 
 def studies_of(outputs: str | Path, digest: str) -> list[str]:
     """The recorded studies that a run belongs to."""
-    found = []
+    found = recorded(outputs).values()
+    return [told["study"] for told in found if any(arm["digest"] == digest for arm in told["arms"])]
+
+
+def recorded(outputs: str | Path) -> dict[str, dict[str, Any]]:
+    """Manifest of each study by its file's name; a file that holds none is left out, and told."""
+    found = {}
     for path in sorted((Path(outputs) / "studies").glob("*.json")):
-        recorded = json.loads(path.read_text())
-        if any(arm["digest"] == digest for arm in recorded["arms"]):
-            found.append(recorded["study"])
+        told = foreign.json_or_told(path)
+        if _is_manifest(told):
+            found[path.stem] = told
+        elif told is not None:
+            print(f"{path} is no study of this version, and is left out.", file=sys.stderr)
     return found
+
+
+def _is_manifest(told: Any) -> bool:
+    match told:
+        case {"study": str(), "title": str(), "arms": [*arms]}:
+            texts = ("digest", "label", "folder")
+            return all(isinstance(arm, dict) and all(isinstance(arm.get(t), str) for t in texts) for arm in arms)
+    return False
 
 
 def sweep_names(name: str) -> list[str]:

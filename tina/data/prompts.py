@@ -9,12 +9,16 @@ import yaml
 from jinja2 import TemplateError
 
 from tina.errors import UserError
+from tina.limits import TookTooLong, limited
 from tina.schema import Model, Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Messages = list[dict[str, str]]
+
+TEMPLATE_SECONDS, TEMPLATE_BYTES = 5.0, 256 * 2**20
+"""What a chat template, which is a program of the model's author, may take for one prompt."""
 
 RECIPE_KEYS = {"system_prompt": "system", "chat_template": "chat_template"}
 """What a recipe file of TRL's or open-r1's kind calls the system text and the chat template, and what a prompt does."""
@@ -45,9 +49,15 @@ def render(tokenizer: "PreTrainedTokenizerBase", question: str, prompt: Prompt) 
         )
     messages = build_messages(question, prompt)
     try:
-        return tokenizer.apply_chat_template(
-            messages, chat_template=template, tokenize=False, add_generation_prompt=True
-        )
+        with limited(TEMPLATE_SECONDS, TEMPLATE_BYTES):
+            return tokenizer.apply_chat_template(
+                messages, chat_template=template, tokenize=False, add_generation_prompt=True
+            )
+    except (TookTooLong, MemoryError, RecursionError) as error:
+        raise UserError(
+            f"The chat template of {tokenizer.name_or_path} takes more than {TEMPLATE_SECONDS:.0f} s or "
+            f"{TEMPLATE_BYTES // 2**20} MiB for one prompt: set another with prompt.chat_template."
+        ) from error
     except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
         roles = " and ".join(message["role"] for message in messages)
         hint = "prompt.system=null, or another template" if prompt.system else "another template"

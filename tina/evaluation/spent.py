@@ -4,11 +4,12 @@ A line for each batch in `spent.jsonl` beside its records, under the id of the e
 before a kill still counts afterwards, and what another evaluation paid for is not paid again.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tina import jsonl
 from tina.cost import generation_flops
 from tina.schema import Hardware, Lora, Shape
 
@@ -42,9 +43,8 @@ class Price:
 
 
 def add(folder: Path, evaluation: str, seconds: float, flops: float | None) -> None:
-    """Adds the line of a batch; behind a line break, so that it does not go on a line that a kill cut off."""
-    with (folder / NAME).open("a") as file:
-        file.write("\n" + json.dumps({"evaluation": evaluation, "seconds": seconds, "flops": flops}))
+    """Adds the line of a batch."""
+    jsonl.append(folder / NAME, {"evaluation": evaluation, "seconds": seconds, "flops": flops})
 
 
 def spent(folders: Iterable[Path], evaluation: str, price: Price) -> dict[str, float]:
@@ -52,10 +52,15 @@ def spent(folders: Iterable[Path], evaluation: str, price: Price) -> dict[str, f
 
     A line that a kill cut off is left out: its batch was not recorded either, and is asked again.
     """
-    lines = [line for folder in folders if (folder / NAME).exists() for line in (folder / NAME).read_text().split("\n")]
-    told = [json.loads(line) for line in lines if line.endswith("}")]
+    told = [line for folder in folders for line in jsonl.read(folder / NAME) if _is_one(line)]
     own = [line for line in told if line["evaluation"] == evaluation]
     seconds = sum(line["seconds"] for line in own)
     facts = {"seconds": seconds, "cost_usd": price.usd(seconds)}
     known = price.shape is not None and all(line["flops"] is not None for line in own)
     return facts | ({"flops": sum(line["flops"] for line in own)} if known else {})
+
+
+def _is_one(line: Mapping[str, Any]) -> bool:
+    """Has the line the form that `add` gives it?"""
+    flops = line.get("flops")
+    return isinstance(line.get("seconds"), int | float) and (flops is None or isinstance(flops, int | float))

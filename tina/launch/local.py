@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tina import files
 from tina.launch.job import Job
 
 
@@ -65,5 +66,5 @@ def _start(job: Job, to_terminal: bool) -> subprocess.Popen:
     # A group of its own: Ctrl-C reaches it once, from us, and not from the terminal as well.
     if to_terminal:
         return subprocess.Popen(command, process_group=0)
-    with job.log.open("ab") as log:
+    with files.open_to_append(job.log) as log:
         return subprocess.Popen(command, stdout=log, stderr=log, process_group=0)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tina import hang
+from tina import files, hang
 from tina.errors import TRY_LATER
 from tina.guards import SIGNALS
 
@@ -80,7 +80,7 @@ def run_ranks(
         shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": place.port or _free_port()}
     ranks: list[subprocess.Popen] = []
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(log.open("ab")) if log else None
+        output = stack.enter_context(files.open_to_append(log)) if log else None
         stack.enter_context(_signals_passed_on(ranks))
         # A signal that comes while they are being started waits until all are there to hear it.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -3,14 +3,14 @@
 The run itself says how far it is in `progress.json`. Both are for people and for `tina.status`: no run depends on them.
 """
 
-import json
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tina import files, jsonl
+from tina import files, foreign, jsonl
 from tina.launch.ranks import ORDERLY
 
 JOBS = "jobs.jsonl"
@@ -76,7 +76,23 @@ def queue_seconds(folder: Path) -> float | None:
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:
-    return [line for line in jsonl.read(folder / JOBS) if {"job", "event", "time"} <= line.keys()]
+    path = folder / JOBS
+    read = jsonl.read(path)
+    found = [line for line in read if _is_one(line)]
+    if len(found) < len(read):
+        print(f"{path}: {len(read) - len(found)} lines say nothing of a job, and are left out.", file=sys.stderr)
+    return found
+
+
+def _is_one(line: Mapping[str, Any]) -> bool:
+    match line:
+        case {"event": "submitted", "job": str(), "time": int() | float(), "phase": str(), "log": str()}:
+            return True
+        case {"event": "started", "job": str(), "time": int() | float()}:
+            return True
+        case {"event": "ended", "job": str(), "time": int() | float(), "code": int(), "done": int() | float()}:
+            return True
+    return False
 
 
 def write_progress(folder: Path, **facts: Any) -> None:
@@ -85,9 +101,8 @@ def write_progress(folder: Path, **facts: Any) -> None:
 
 
 def progress(folder: Path) -> Mapping[str, Any] | None:
-    """What `write_progress` said last; None of a run that has said nothing, or whose file is damaged."""
-    try:
-        told = json.loads((folder / PROGRESS).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return told if isinstance(told, dict) else None
+    """What `write_progress` said last; None of a run that has said nothing, or whose file is damaged, which is told."""
+    match foreign.json_or_told(folder / PROGRESS):
+        case {"done": int() | float(), "total": int() | float(), "seconds": int() | float()} as told:
+            return told
+    return None

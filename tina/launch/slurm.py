@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tina import files
 from tina.errors import UserError
 from tina.launch import record, scheduler
 from tina.launch.job import Job
@@ -42,8 +43,10 @@ class Arm:
 
 def run(jobs: Sequence[Job], settings: SlurmSettings) -> int:
     """Submits what is missing, follows it unless `wait` is false; the exit code. Raises UserError if sbatch refuses."""
-    folder = Path(settings.submitit_folder).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    if problem := files.written_by_others(Path.cwd()):
+        raise UserError(f"{problem} Jobs start in the folder that they are queued from.")
+    # A job runs what its pickle says.
+    folder = files.private_folder(Path(settings.submitit_folder).parent)
     with _one_at_a_time(folder):
         waiting = [job for job in jobs if not job.done]
         known = _queued_before(waiting)
@@ -113,6 +116,7 @@ def _submit(jobs: Sequence[Job], phase: str, settings: SlurmSettings, more: Mapp
     except submitit.core.utils.FailedJobError as error:
         raise UserError(f"sbatch refuses: {_sbatch_words(error)}") from error
     for job, one in zip(jobs, submitted, strict=True):
+        one.paths.submitted_pickle.chmod(0o600)
         record.add(job.folder, event="submitted", job=one.job_id, phase=phase, log=str(one.paths.stderr))
     return [one.job_id for one in submitted]
 
@@ -125,7 +129,7 @@ def _sbatch_words(error: Exception) -> str:
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Two launchers of one sweep must not both find an arm missing."""
-    with (folder / ".lock").open("w") as lock:
+    with files.open_lock(folder / ".lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from submitit import JobEnvironment
 from submitit.helpers import DelayedSubmission
 
+from tina import files
 from tina.errors import TRY_LATER
 from tina.launch import record, scheduler
 from tina.launch.ranks import SAVED, Place, run_ranks
@@ -86,8 +87,9 @@ class Arm:
         starts = next(one.starts for one in record.submissions(self.folder) if one.job == job)
         if starts > self.max_starts:
             sys.exit(f"Job {job} was started {starts} times, more than hydra.launcher.max_starts={self.max_starts}.")
-        with (self.folder / "train.log").open("a") as log:
-            log.write(f"--- {time.strftime('%F %T')} job {job} on {environment.hostname}, start {starts}\n")
+        with files.open_to_append(self.folder / "train.log") as log:
+            told = f"--- {time.strftime('%F %T')} job {job} on {environment.hostname}, start {starts}\n"
+            log.write(told.encode())
 
 
 def _place(environment: JobEnvironment) -> Place:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis import runs
-from tests.conftest import SHORT, environment, interrupt_after, run, said, start
+from tests.conftest import ENVIRONMENT, SHORT, environment, interrupt_after, run, said, start
 
 TIMES = ("step_time", "seconds", "runtime", "per_second")
 
@@ -171,3 +171,24 @@ def test_an_arm_whose_configuration_was_changed_after_submission_refuses_to_run(
     assert done.returncode == 2
     assert f"was submitted as {digest}" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_files_are_utf_8_whatever_the_locale(tmp_path: Path, locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python itself would take ASCII where neither its UTF-8 mode nor its coercion of the locale is on."""
+    for name, value in {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+    data = tmp_path / "aufgaben.jsonl"
+    rows = [{"problem": f"Wie groß ist {i} + 1?", "answer": str(i + 1)} for i in range(16)]
+    data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    words = ["dataset=file", f"dataset.path={data}", "prompt.system=Löse.", f"paths.outputs={tmp_path / 'out'}"]
+    done = run("train.py", *words, *SHORT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = only_run(tmp_path / "out")
+    assert "Löse." in (folder / "config.yaml").read_text(encoding="utf-8")
+    for command in (
+        ["tina/export.py", f"run={folder}"],
+        ["analysis/tables.py", f"source.root={tmp_path}", f"out={tmp_path}"],
+    ):
+        again = run(*command)
+        assert again.returncode == 0, again.stderr

@@ -1,7 +1,6 @@
 """The model card of an exported checkpoint: what it is, how it was made, what it scores and cost."""
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -103,7 +102,7 @@ def _evaluation(path: Path) -> dict[str, Any] | None:
     match told:
         case {"scores": {}, "cfg": {"benchmarks": {"sets": [*_]}}} | None:
             return told
-    print(f"{path} is no evaluation of this version, and is left out.", file=sys.stderr)
+    foreign.tell(f"{path} is no evaluation of this version, and is left out.")
     return None
 
 

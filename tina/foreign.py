@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ MAX_DEPTH = 100
 
 class ForeignFileError(UserError):
     """A file from elsewhere that cannot be used, told in a sentence."""
+
+
+@cache
+def tell(sentence: str) -> None:
+    """Says once in a process what was left out: files are read again and again."""
+    print(sentence, file=sys.stderr)
 
 
 def read_bytes(path: Path, limit: int = SMALL, below: Path | None = None) -> bytes:
@@ -72,7 +79,7 @@ def json_or_told(path: Path, limit: int = SMALL) -> Any:
     try:
         return read_json(path, limit)
     except ForeignFileError as error:
-        print(f"{error} It is left out.", file=sys.stderr)
+        tell(f"{error} It is left out.")
         return None
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ def read(path: Path, limit: int = foreign.SMALL) -> list[dict[str, Any]]:
     try:
         data = foreign.read_bytes(path, limit)
     except foreign.ForeignFileError as error:
-        print(f"{error} It is left out.", file=sys.stderr)
+        foreign.tell(f"{error} It is left out.")
         return []
     found = []
     for number, line in enumerate(data.split(b"\n"), start=1):
@@ -47,5 +46,5 @@ def read(path: Path, limit: int = foreign.SMALL) -> list[dict[str, Any]]:
         if isinstance(row, dict):
             found.append(row)
         else:
-            print(f"{path}, line {number} was cut short or damaged, and is left out.", file=sys.stderr)
+            foreign.tell(f"{path}, line {number} was cut short or damaged, and is left out.")
     return found

@@ -90,7 +90,7 @@ def recorded(outputs: str | Path) -> dict[str, dict[str, Any]]:
         if _is_manifest(told):
             found[path.stem] = told
         elif told is not None:
-            print(f"{path} is no study of this version, and is left out.", file=sys.stderr)
+            foreign.tell(f"{path} is no study of this version, and is left out.")
     return found
 
 

@@ -1,5 +1,7 @@
 """Messages, chat templates and the token limit, with real tokenizers."""
 
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -213,3 +215,22 @@ def test_a_token_without_an_embedding_is_told_before_the_model_is_loaded(models)
     with pytest.raises(UserError, match=r"its token <\|new\|> has the number 306.*0 to 305"):
         loaded(models, "added")
     assert loaded(models, "nopad").pad_token
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'x' * 10**10 }}",
+        "{% set ns = namespace(x='xxxxx') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+        "{{ " + "(" * 9999 + "1" + ")" * 9999 + " }}",
+    ],
+    ids=["loops", "one string", "doubled", "nested"],
+)
+def test_a_template_that_takes_all_time_or_memory_is_a_sentence(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tina.data.prompts.TEMPLATE_SECONDS", 1.0)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(UserError, match="takes more than 1 s or 256 MiB for one prompt: set another"):
+        render(tokenizer(template), "1+1", Prompt(name="mine"))
+    assert resource.getrlimit(resource.RLIMIT_AS) == before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert render(tokenizer(TURNS), "1+1", Prompt(name="mine")) == "user 1+1\n"

@@ -260,3 +260,15 @@ def test_ten_kills_at_random_moments_end_with_the_records_of_an_undisturbed_eval
     assert sum(data.count(b"\n") for data in files.values()) == len(whole) == 390
     for path, data in files.items():
         assert (tmp_path / "killed" / path).read_bytes() == data
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"benchmark": 3}', "\xff", "[" * 100_000])
+def test_a_record_that_is_damaged_is_left_out_and_told(
+    tmp_path: Path, line: str, capsys: pytest.CaptureFixture
+) -> None:
+    sound = records.Record("b", "p", 0, 1, None, "wrong", "", False, 3, False, "x")
+    path = tmp_path / "records.jsonl"
+    records.append(path, [sound])
+    path.write_bytes(line.encode("latin-1") + b"\n" + path.read_bytes())
+    assert records.read(path) == [sound]
+    assert "left out" in capsys.readouterr().err

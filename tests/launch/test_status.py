@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import run
+from tests.conftest import SHORT, run
 from tina import status
 from tina.errors import UserError
 from tina.guards import exclusive
@@ -58,6 +58,18 @@ def test_a_configuration_that_is_damaged_hides_no_other_arm(study: Path, capsys:
     (four / "config.yaml").write_text("model: {name: tiny,")
     assert [arm.state for arm in states(study).values()][1:] == ["done", "not started"]
     assert "config.yaml is no YAML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"study": "x", "ti', "[]", '{"study": 1}', '{"study": "x", "title": "x", "arms": [3]}']
+)
+def test_a_study_that_is_damaged_is_left_out_and_told(study: Path, content: str) -> None:
+    (study / "studies" / "another.json").write_text(content)
+    done = run("tina/status.py", f"outputs={study}")
+    assert done.returncode == 0, done.stderr
+    assert "another.json" in done.stderr and "left out" in done.stderr and "2 done" in done.stdout
+    again = run("train.py", "-m", "lora.rank=4,8", f"paths.outputs={study}", *SHORT)
+    assert again.returncode == 0 and "another.json" in again.stderr and "Traceback" not in again.stderr
 
 
 def test_it_is_printed(study: Path) -> None:

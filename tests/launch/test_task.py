@@ -75,9 +75,30 @@ def test_a_line_that_a_kill_cut_short_is_left_out_and_told(tmp_path: Path, capsy
     assert len((tmp_path / record.JOBS).read_text().splitlines()) == 3
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "null"])
+def test_lines_of_another_form_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    record.add(tmp_path, event="submitted", job="7", phase="all", log="none")
+    record.add(tmp_path, event="ended", job="7", code=0, done=3)
+    odd = [
+        {"job": []},
+        {"event": "submitted", "job": "8"},
+        {"event": "ended", "job": "7", "code": "x", "done": 1},
+        3,
+        None,
+    ]
+    with (tmp_path / record.JOBS).open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in odd)
+        file.write("[" * 100_000 + "\n\xff\n")
+    assert [(one.job, one.code) for one in record.submissions(tmp_path)] == [("7", 0)]
+    assert record.queue_seconds(tmp_path) is None
+    told = capsys.readouterr().err
+    assert "3 lines say nothing of a job, and are left out" in told and told.count("cut short or damaged") == 4
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", "null", '{"done": "x", "total": 1, "seconds": 1}', "[" * 100_000, "\xff"]
+)
 def test_progress_that_is_damaged_is_none(content: str, tmp_path: Path) -> None:
-    (tmp_path / record.PROGRESS).write_text(content)
+    (tmp_path / record.PROGRESS).write_text(content, encoding="latin-1")
     assert record.progress(tmp_path) is None
     record.write_progress(tmp_path, done=1, total=2, seconds=0.5)
     assert json.loads((tmp_path / record.PROGRESS).read_text())["done"] == 1

@@ -1,13 +1,12 @@
 """One JSON line for each sample, appended as it comes and safe against a kill at any time."""
 
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tina import jsonl
+from tina import foreign, jsonl
 
 LARGEST_BYTES = 4 * 2**30
 """What a file of answers may have: 30 problems x 64 samples of 32k tokens have a tenth of it."""
@@ -37,7 +36,7 @@ def read(path: Path) -> list[Record]:
     rows = jsonl.read(path, LARGEST_BYTES)
     found = [Record(**row) for row in rows if _is_one(row)]
     if len(found) < len(rows):
-        print(f"{path}: {len(rows) - len(found)} lines are no records of answers, and are left out.", file=sys.stderr)
+        foreign.tell(f"{path}: {len(rows) - len(found)} lines are no records of answers, and are left out.")
     return found
 
 

@@ -3,7 +3,6 @@
 The run itself says how far it is in `progress.json`. Both are for people and for `tina.status`: no run depends on them.
 """
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -80,7 +79,7 @@ def _lines(folder: Path) -> list[dict[str, Any]]:
     read = jsonl.read(path)
     found = [line for line in read if _is_one(line)]
     if len(found) < len(read):
-        print(f"{path}: {len(read) - len(found)} lines say nothing of a job, and are left out.", file=sys.stderr)
+        foreign.tell(f"{path}: {len(read) - len(found)} lines say nothing of a job, and are left out.")
     return found
 
 

@@ -64,10 +64,10 @@ def lost(cluster: Cluster, outputs: Path) -> None:
     at_kill = _done(killed)
     launcher.wait()
     subprocess.run([sys.executable, str(ROOT / "train.py"), *arguments], cwd=ROOT, check=True)
-    log = (signalled / "train.log").read_text()
+    log = (signalled / "train.log").read_text(encoding="utf-8")
     (stopped,), (resumed,) = (_numbers(words, log) for words in (r"Stopped at step (\d+)", r"Going on from \S+-(\d+)"))
     print(f"signal: stopped at step {stopped}, went on from step {resumed}: {stopped - resumed} steps lost")
-    (resumed,) = _numbers(r"Going on from \S+-(\d+)", (killed / "train.log").read_text())
+    (resumed,) = _numbers(r"Going on from \S+-(\d+)", (killed / "train.log").read_text(encoding="utf-8"))
     print(
         f"kill -9: was at step {at_kill}, went on from step {resumed}: {at_kill - resumed} lost (saves: {SAVE_EVERY})"
     )

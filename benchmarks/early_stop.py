@@ -35,14 +35,14 @@ def found(seed: int, outputs: Path) -> tuple[Path, Path]:
     """The folders of a seed's whole and stopped run."""
     folders = {}
     for path in outputs.glob(f"runs/*-s{seed}-*/summary.json"):
-        config = (path.parent / "config.yaml").read_text()
+        config = (path.parent / "config.yaml").read_text(encoding="utf-8")
         folders["stop: after_transition" in config] = path.parent
     return folders[False], folders[True]
 
 
 def chosen(folder: Path, benchmark: str) -> np.ndarray:
     """Who was right at the chosen checkpoint [problems, samples], problems in the order of the benchmark."""
-    step = json.loads((folder / "summary.json").read_text())["logged"]["selection/step"]
+    step = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["logged"]["selection/step"]
     (path,) = folder.glob(f"evaluations/step-{step}/{benchmark}-*/records.jsonl")
     return np.array(matrices(records.read(path))[benchmark])
 
@@ -59,9 +59,11 @@ def main() -> None:
     turns = []
     for seed in options.seeds:
         whole, stopped = found(seed, options.outputs)
-        logged = json.loads((stopped / "summary.json").read_text())["logged"]
+        logged = json.loads((stopped / "summary.json").read_text(encoding="utf-8"))["logged"]
         fewer.append(1 - logged["run/steps"] / logged["run/planned_steps"])
-        turns.append(json.loads((whole / "summary.json").read_text())["logged"].get("dynamics/transition_step"))
+        turns.append(
+            json.loads((whole / "summary.json").read_text(encoding="utf-8"))["logged"].get("dynamics/transition_step")
+        )
         print(f"{seed:4}{turns[-1] or float('nan'):7.1f}{logged.get('dynamics/told_step', 'none'):>6}", end="")
         print(f"{logged['run/steps']:6}{fewer[-1]:7.0%}   ", end="")
         cells = []

@@ -42,7 +42,7 @@ def preset(name: str) -> TrainConfig:
 
 
 def published_dollars() -> dict[str, float]:
-    with COSTS.open() as file:
+    with COSTS.open(encoding="utf-8") as file:
         by_task = {row["task"]: row["training_usd"] for row in csv.DictReader(file)}
     return {name: float(by_task[task]) for name, task in RUNS.items()}
 
@@ -95,7 +95,7 @@ def main() -> None:
 
 def dollars_of_evaluation() -> tuple[float, float]:
     """Published: all checkpoints of open_rs2, and one."""
-    with COSTS.open() as file:
+    with COSTS.open(encoding="utf-8") as file:
         by_task = {row["task"]: row["evaluation_usd"] for row in csv.DictReader(file)}
     return float(by_task[RUNS["open_rs2"]]), float(by_task["Best checkpoint in best-performance task"])
 

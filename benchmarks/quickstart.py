@@ -27,7 +27,7 @@ def run(seed: int, outputs: Path) -> dict[str, float]:
     if status:
         raise subprocess.CalledProcessError(status, command)
     (summary,) = outputs.glob(f"runs/*-s{seed}-*/summary.json")
-    told = json.loads(summary.read_text())
+    told = json.loads(summary.read_text(encoding="utf-8"))
     steps = told["scores"]
     base, last = steps["0"], steps[max(steps, key=int)]
     chosen = steps[str(told["logged"]["selection/step"])]

@@ -41,9 +41,14 @@ Step = Callable[[list[str], list[str]], list[Grade]]
 
 def real_completions() -> tuple[list[str], list[str]]:
     """(golds, completions): 8 per MATH problem, then one per GSM8K problem."""
-    rows = [json.loads(line) for line in (COMPLETIONS / "qwen25math_math50x8.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (COMPLETIONS / "qwen25math_math50x8.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     pairs = [(row["gold"], completion) for row in rows for completion in row["completions"]]
-    rows = [json.loads(line) for line in (COMPLETIONS / "tora70b_gsm8k_200.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (COMPLETIONS / "tora70b_gsm8k_200.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     pairs += [(row["gt"], code) for row in rows for code in row["code"]]
     golds, completions = zip(*pairs, strict=True)
     return list(golds), list(completions)
@@ -51,7 +56,7 @@ def real_completions() -> tuple[list[str], list[str]]:
 
 def seven_rewards(completions: list[str], grades_for: Callable[[str], list[Grade]]) -> dict[str, list[float | None]]:
     """The rewards of conf/reward/seven_as_released.yaml; `grades_for` says which verdicts a reward is given."""
-    terms = yaml.safe_load((ROOT / "conf" / "reward" / "seven_as_released.yaml").read_text())["rewards"]
+    terms = yaml.safe_load((ROOT / "conf" / "reward" / "seven_as_released.yaml").read_text(encoding="utf-8"))["rewards"]
     none = [Grade("wrong", None, "")] * len(completions)
     rewards = {}
     for name, term in terms.items():

@@ -127,7 +127,7 @@ def step(folder: Path) -> None:
             ]
             subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             (state,) = Path(outputs).rglob("trainer_state.json")
-            rows = [row for row in json.loads(state.read_text())["log_history"] if "reward" in row]
+            rows = [row for row in json.loads(state.read_text(encoding="utf-8"))["log_history"] if "reward" in row]
         taken[sampler] = statistics.median(row["step_time"] for row in rows[1:])
         tokens = statistics.fmean(row["completions/mean_length"] for row in rows)
         print(f"{sampler:13} {taken[sampler]:6.2f} s a step, completions of {tokens:.0f} tokens on average", flush=True)

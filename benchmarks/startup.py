@@ -32,7 +32,7 @@ def seconds(command: list[str]) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "bare.py"
-        bare.write_text(BARE)
+        bare.write_text(BARE, encoding="utf-8")
         commands = {
             "bare --help": [sys.executable, str(bare), "--help"],
             "train.py --help": [sys.executable, "train.py", "--help"],

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,22 @@ def test_vllm_is_not_loaded_by_training_that_does_without() -> None:
     code = "import tina.trainer, sys; print('vllm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split()[-1:] == ["False"], done.stdout + done.stderr
+
+
+def _opened_as_text(tree: ast.AST) -> Iterator[ast.Call]:
+    """Calls that open a file as text in the encoding of the locale."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        name, place = node.func.attr, ast.unparse(node.func.value)
+        modes = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+        opens = name in ("read_text", "write_text") or (name == "open" and not any("b" in str(mode) for mode in modes))
+        if opens and place not in ("os", "files", "foreign") and "encoding" not in {word.arg for word in node.keywords}:
+            yield node
+
+
+@pytest.mark.parametrize("package", ["tina", "analysis", "benchmarks", "hydra_plugins"])
+def test_text_files_are_utf_8_whatever_the_locale(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        found = [ast.unparse(call) for call in _opened_as_text(ast.parse(path.read_text(encoding="utf-8")))]
+        assert not found, f"{path}: {found}"

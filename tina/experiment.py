@@ -86,7 +86,7 @@ def _run_in_ranks(run: Run) -> dict[str, Any]:
     code = ranks.run_ranks(command, hardware.processes, hardware.threads)
     if code:
         raise SystemExit(code)
-    return json.loads(run.summary_file.read_text()) if run.phase == "all" else {}
+    return json.loads(run.summary_file.read_text(encoding="utf-8")) if run.phase == "all" else {}
 
 
 def _can_run_here(config: TrainConfig, phase: str) -> None:

@@ -62,14 +62,16 @@ def export(run: RunFolder, step: int, out: Path, merge: str | None, device: str 
     for name in TOKENIZER_FILES:
         if (checkpoint / name).exists():
             shutil.copyfile(checkpoint / name, out / name)
-    (out / "README.md").write_text(card.model_card(run, step, merge, difference))
+    (out / "README.md").write_text(card.model_card(run, step, merge, difference), encoding="utf-8")
     return difference
 
 
 def _name_the_base(path: Path, run: RunFolder) -> None:
     """The adapter says which base it is for by the configured name, not by a path of this machine."""
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | {"base_model_name_or_path": run.config.model.path}, indent=2) + "\n")
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(
+        json.dumps(values | {"base_model_name_or_path": run.config.model.path}, indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def _write_merged(run: RunFolder, checkpoint: Path, out: Path, dtype: str, device: str) -> dict[str, float]:

@@ -111,7 +111,9 @@ def sweep_names(name: str) -> list[str]:
     if name == "quickstart":
         return [sweep for sweep in everything if sweep.startswith("quickstart/")]
     if name == "paper":
-        headers = {s: yaml.safe_load((SWEEPS / f"{s}.yaml").read_text()) for s in everything if "/" not in s}
+        headers = {
+            s: yaml.safe_load((SWEEPS / f"{s}.yaml").read_text(encoding="utf-8")) for s in everything if "/" not in s
+        }
         return [sweep for sweep, header in headers.items() if header.get("study", {}).get("published")]
     if name in everything:
         return [name]

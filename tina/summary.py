@@ -16,7 +16,7 @@ def show_done(config: Mapping[str, Any]) -> dict[str, Any] | None:
     if not identity.is_done(config):
         return None
     folder = identity.run_folder(config)
-    told = json.loads((folder / "summary.json").read_text())
+    told = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     console.print(f"Done before: {folder} (remove the folder to run it again).")
     show(told)
     return told

@@ -48,7 +48,9 @@ def prepare(*, foreign: bool = False, sockets: bool = True) -> None:
     `foreign`: all that is printed may hold what others wrote, so control characters are shown. Without `sockets`, whose
     other end may go away at any time, `| head` ends the command without a traceback.
     """
-    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    if None in (sys.stdout, sys.stderr):
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  as long as the process
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")
     if foreign:

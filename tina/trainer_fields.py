@@ -133,7 +133,7 @@ def _fields() -> dict[str, ast.expr]:
     ):
         folder = Path(importlib.util.find_spec(package).submodule_search_locations[0])
         for module in modules:
-            for node in ast.walk(ast.parse((folder / module).read_text())):
+            for node in ast.walk(ast.parse((folder / module).read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ClassDef) and node.name in ("GRPOConfig", "_BaseConfig", "TrainingArguments"):
                     found |= {field.target.id: _default(field.value) for field in node.body if _is_field(field)}
     return found

@@ -54,7 +54,7 @@ TEXTS = {"train": TRAIN, "evaluate": EVALUATE}
 
 def usage(config_name: str) -> str:
     """The help of an entry point, by the name of its file in conf/."""
-    defaults = yaml.safe_load((CONF / f"{config_name}.yaml").read_text())["defaults"]
+    defaults = yaml.safe_load((CONF / f"{config_name}.yaml").read_text(encoding="utf-8"))["defaults"]
     named = (name for entry in defaults if isinstance(entry, dict) for name in entry)
     groups = [name for name in named if not name.startswith("override")]
     sweeps = {f"+{folder}": choices(ROOT / folder) for folder in ("sweeps", "sweeps/quickstart")}

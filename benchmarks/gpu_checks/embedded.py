@@ -82,4 +82,4 @@ def train(scale: Scale, name: str, *more: str) -> dict:
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} ended with exit code {done.returncode}")
     (summary,) = outputs.glob("runs/*/summary.json")
-    return json.loads(summary.read_text())
+    return json.loads(summary.read_text(encoding="utf-8"))

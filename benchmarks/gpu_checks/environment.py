@@ -20,7 +20,7 @@ WATCHED = ("torch", "transformers", "trl", "peft", "accelerate", "vllm")
 
 def unsupported() -> list[str]:
     """`torch 2.11.0 (supported: >=2.13)` of each installed package that pyproject.toml does not take."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["vllm"]]
     found = []
     for requirement in map(Requirement, asked):

@@ -71,8 +71,10 @@ def _fill_tokenizer(source: Path, folder: Path, vocabulary: int) -> None:
     used = set(words.values()) | {token["id"] for token in tokenizer["added_tokens"]}
     words |= {f"Ġw{number}": number for number in range(vocabulary) if number not in used}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-    settings = json.loads((folder / "tokenizer_config.json").read_text()) | {"model_max_length": CONTEXT}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")) | {
+        "model_max_length": CONTEXT
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     made = AutoTokenizer.from_pretrained(folder)
     assert (made.eos_token_id, made.pad_token_id, len(made)) == (2, 0, vocabulary)
 

@@ -69,7 +69,7 @@ def _trained(scale: Scale, outputs: Path) -> dict:
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} ended with exit code {done.returncode}")
     (summary,) = outputs.glob("runs/*/summary.json")
-    return json.loads(summary.read_text())
+    return json.loads(summary.read_text(encoding="utf-8"))
 
 
 def _need_weights(source: str | None) -> None:

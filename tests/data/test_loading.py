@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -403,3 +404,9 @@ def test_as_released_keeps_every_row_that_asks_something(tmp_path) -> None:
     assert "dataset.size=0: must be at least 1" in refused(dataset(path, filter="as_released", size=0))
     with pytest.raises(UserError, match=r"holds 6 usable problems, not dataset\.size=7"):
         load_problems(dataset(path, filter="as_released", size=7))
+
+
+def test_a_pipe_is_no_data_file(tmp_path) -> None:
+    os.mkfifo(tmp_path / "a.jsonl")
+    assert "is no regular file" in refused(dataset(tmp_path / "a.jsonl"))
+    assert "holds no data file" in refused(dataset(tmp_path))

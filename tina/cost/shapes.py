@@ -11,7 +11,7 @@ def shape_of(model: Model) -> Shape | None:
     path = files.local_path(model.path)
     if path is None or not (path / "config.json").is_file():
         return model.shape
-    told = json.loads((path / "config.json").read_text())
+    told = json.loads((path / "config.json").read_text(encoding="utf-8"))
     heads = told.get("num_attention_heads")
     try:
         return Shape(

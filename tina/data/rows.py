@@ -71,12 +71,14 @@ def _files(path: Path) -> list[Path]:
                 f"The folder {path} was written by save_to_disk of the library datasets; write one split as a file: "
                 f"datasets.load_from_disk({str(path)!r}).to_parquet('train.parquet')."
             )
-        files = sorted(file for file in path.iterdir() if file.suffix in kinds)
+        files = sorted(file for file in path.iterdir() if file.suffix in kinds and file.is_file())
         if not files:
             raise UserError(f"The folder {path} holds no data file; dataset.path takes {', '.join(kinds)}.")
         return files
     if not path.exists():
         raise UserError(f"There is no data file {path}; give dataset.path a file or folder that exists.")
+    if not path.is_file():
+        raise UserError(f"{path} is no regular file; give dataset.path a file or folder.")
     if path.suffix not in kinds:
         raise UserError(f"The data file {path} is of no kind that can be read; dataset.path takes {', '.join(kinds)}.")
     return [path]

@@ -128,8 +128,8 @@ def save(model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, folder: Path) -> No
     """Writes weights in float16, half the bytes, under a config that loads them as float32, as a CPU wants them."""
     model.generation_config.update(do_sample=True, temperature=1.0)
     model.half().save_pretrained(folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
     tokenizer.save_pretrained(folder)
 
 

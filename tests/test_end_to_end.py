@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis import runs
-from tests.conftest import ENVIRONMENT, SHORT, environment, interrupt_after, run, said, start
+from tests.conftest import ENVIRONMENT, ROOT, SHORT, environment, interrupt_after, run, said, start
 
 TIMES = ("step_time", "seconds", "runtime", "per_second")
 
@@ -181,14 +181,13 @@ def test_files_are_utf_8_whatever_the_locale(tmp_path: Path, locale: str, monkey
     data = tmp_path / "aufgaben.jsonl"
     rows = [{"problem": f"Wie groß ist {i} + 1?", "answer": str(i + 1)} for i in range(16)]
     data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    words = ["dataset=file", f"dataset.path={data}", "prompt.system=Löse.", f"paths.outputs={tmp_path / 'out'}"]
+    words = ["dataset=file", f"dataset.path={data}", "prompt.system='Löse.'", f"paths.outputs={tmp_path / 'out'}"]
     done = run("train.py", *words, *SHORT)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = only_run(tmp_path / "out")
     assert "Löse." in (folder / "config.yaml").read_text(encoding="utf-8")
-    for command in (
-        ["tina/export.py", f"run={folder}"],
-        ["analysis/tables.py", f"source.root={tmp_path}", f"out={tmp_path}"],
-    ):
-        again = run(*command)
-        assert again.returncode == 0, again.stderr
+    exported = [sys.executable, "-m", "tina.export", f"run={folder}", f"out={tmp_path / 'adapter'}"]
+    done = subprocess.run(exported, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = run("analysis/tables.py", f"source.root={tmp_path}", f"out={tmp_path}", "cache=null")
+    assert done.returncode == 0, done.stderr

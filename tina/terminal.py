@@ -42,12 +42,26 @@ class _VisibleStream:
         return getattr(self.rich_proxied_file, name)
 
 
+def _speak_utf_8() -> None:
+    """Starts this process again in Python's UTF-8 mode if the locale has another encoding for files and arguments.
+
+    What is printed keeps the terminal's.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    if sys.stdout:
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def prepare(*, foreign: bool = False, sockets: bool = True) -> None:
     """Shows `?` for what the terminal's encoding lacks; what is said to a closed stream (`>&-`) is dropped.
 
     `foreign`: all that is printed may hold what others wrote, so control characters are shown. Without `sockets`, whose
     other end may go away at any time, `| head` ends the command without a traceback.
     """
+    _speak_utf_8()
     if None in (sys.stdout, sys.stderr):
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  as long as the process
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere

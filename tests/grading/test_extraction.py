@@ -203,7 +203,8 @@ NO_EXPRESSIONS = [
     ("2020-01-15", "15"), ("01/15/2020", "2020"), ("2:30-3:30", "3:30"), ("10–20k people", "20"), ("3-1/2 cups", "1/2"),
     ("555-123-4567", "4567"), ("5-10%", "10%"),
     # units and multiples
-    ("3x faster", "3"), ("3x as much", "3"), ("10k runners", "10"), ("5G networks", "5"), ("4K screens", "4"),
+    ("3x faster", "3"), ("3x as much", "3"), ("4X faster", "4"), ("5x a week", "5"),
+    ("10k runners", "10"), ("5G networks", "5"), ("4K screens", "4"),
     ("-4m of height", "-4"), ("16GB or so", "16"), ("5 pi day pies", "5"), ("5 i.e. five", "5"), ("8 a.m. sharp", "8"),
     ("60 miles/hour", "60"), ("5/day", "5"), ("100mg of it", "100"), ("the 3rd", "3"), ("10am", "10"),
     ("12m² of floor", "12"), ("12m^2 of floor", "12"), ("12 m^2 of floor", "12 m^2"), ("3x over it", "3x"),

@@ -20,8 +20,9 @@ _PARTNERS = {")": "(", "]": "[", "}": "{", "⌋": "⌊", "⌉": "⌈"}
 # rather a unit, or thousands, than a variable if nothing else is there
 _UNIT = re.compile(r"(?:mg|[kmgshlKMGBTDNJWVCFLA])(?:[²³]|\^[23])?")
 _MULTIPLE = re.compile(
-    r"x (?:more|less|fewer|faster|slower|larger|smaller|bigger|greater|longer|shorter|higher|lower|older|younger"
-    r"|heavier|lighter|cheaper|speed-?up|as (?:much|many|fast|large|big|long|high|old)|the)\b"
+    r"[xX] (?:more|less|fewer|faster|slower|larger|smaller|bigger|greater|longer|shorter|higher|lower|older|younger"
+    r"|heavier|lighter|cheaper|speed-?up|as (?:much|many|fast|large|big|long|high|old)|the|per"
+    r"|a (?:day|week|month|year))\b"
 )
 
 
@@ -130,7 +131,7 @@ def _without_unit(found: list[Token], text: str, start: int, end: int) -> list[T
     if not place or found[place - 1].kind != "number" or not found[place - 1].touches(found[place]):
         return found
     rest = text[found[place].start : found[-1].end]
-    if not _UNIT.fullmatch(rest) and not (rest == "x" and _MULTIPLE.match(text, found[place].start)):
+    if not _UNIT.fullmatch(rest) and not (rest in "xX" and _MULTIPLE.match(text, found[place].start)):
         return found
     quantity = found[:place]
     others = _beside(quantity[:-1], start, end)

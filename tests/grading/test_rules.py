@@ -225,6 +225,9 @@ RULES: dict[str, list[tuple[str, str, str]]] = {
         (r"3k, k \in \mathbb{Z}_{\geq 0}", "3k, where k is a non-negative integer", SAME),
         (r"3k, k \in \mathbb{Z}^+", r"3k, k \in \mathbb{Z}", OTHER),
         (r"3k, k \in \mathbb{Z}^+", "3k, where k is a negative integer", OTHER),
+        (r"\frac1x, x \in \mathbb{R}\setminus\{0\}", r"\frac1x, \text{ where } x \text{ is a nonzero real}", SAME),
+        (r"2^n \text{ for all } n \ge 1", "2^n for all positive integers n", SAME),
+        (r"2^n \text{ for all } n \ge 1", r"2^n \text{ for all } n \ge 3", OTHER),
         (r"cx, c \in \mathbb{R}_{>0}", "cx, where c is a positive real number", SAME),
     ],
     "inequalities": [

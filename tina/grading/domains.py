@@ -34,10 +34,11 @@ _TRAILING_WORDS = re.compile(
     r"(.*?\S)\s*((?:\\text\s?\{\s*)\(?(?:for|where|with)\b.*|\(?\b(?:for|where)\s+.*|\\forall.*)"
 )
 _ANY = re.compile(r"(?:(?:arbitrary|fixed|real)\s)*(?:(?:constant|value|parameter)s?(?: of integration)?|arbitrary)")
+_BOUND = re.compile(r"[=<>]|\\(?:le|ge|ne)")
 _SET = re.compile(r"(?:\\mathbb\{)?([NZQRC])\}?(.*)")
 _OF_A_SET = {
     "": "", "+": "positive", ">0": "positive", r"\ge0": "nonnegative", "-": "negative", "<0": "negative",
-    r"\cdot": "nonzero", r"\times": "nonzero", r"\ne0": "nonzero", r"\setminus\0\\": "nonzero",
+    r"\cdot": "nonzero", r"\times": "nonzero", r"\ne0": "nonzero", r"\setminus0": "nonzero",
 }  # fmt: skip
 _OF_INTEGERS = {**_OF_A_SET, r"\ge1": "positive", r"\le-1": "negative"}
 _OF_N = {
@@ -80,9 +81,9 @@ def clash(gold: Domain | None, answer: Domain | None) -> bool:
     if gold is None or answer is None or set(gold.names).isdisjoint(answer.names):
         return False
     ranges = {gold.range, answer.range}
-    return len(ranges) > 1 and not (
-        ("" in ranges and ranges <= {"", "R", "C"}) or ("Z natural" in ranges and ranges <= _NATURAL)
-    )
+    if len(ranges) == 1 or len([said for said in ranges if _BOUND.match(said)]) == 1:  # n \ge 1 may be an integer
+        return False
+    return not (("" in ranges and ranges <= {"", "R", "C"}) or ("Z natural" in ranges and ranges <= _NATURAL))
 
 
 def _read(said: str, expression: str) -> Domain | None:
@@ -104,7 +105,7 @@ def _range(sort: str) -> str:
     if not sort or _ANY.fullmatch(sort):
         return ""
     if found := _SET.fullmatch(sort):
-        base, mark = found[1], re.sub(r"[\s{}^_]", "", found[2])
+        base, mark = found[1], re.sub(r"[\s{}^_]|\\(?![A-Za-z])", "", found[2])
         qualifier = (_OF_N if base == "N" else _OF_INTEGERS if base == "Z" else _OF_A_SET).get(mark)
         return squeezed(sort) if qualifier is None else f"{'Z' if base == 'N' else base} {qualifier}".strip()
     if not sort[0].isalpha():

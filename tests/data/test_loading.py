@@ -193,7 +193,13 @@ def test_rows_that_others_stumbled_over(file, golds, counts, shared, caplog):
         problem.question.encode()
 
 
-@pytest.mark.parametrize("gold", ["None", "n/a", "N/A.", "NaN", "null", "-", "?", "Proof", "not found", "TBD"])
+@pytest.mark.parametrize("gold", ["Na", "NA", "Unknown"])
+def test_a_gold_that_may_be_a_word_or_an_element_is_kept(tmp_path, gold):
+    loaded = load_problems(dataset(written(tmp_path / "a.jsonl", [{"problem": "q", "answer": gold}])))
+    assert [problem.gold for problem in loaded.problems] == [gold]
+
+
+@pytest.mark.parametrize("gold", ["None", "n/a", "N.A.", "N/A.", "NaN", "null", "-", "?", "Proof", "not found", "TBD"])
 def test_a_gold_that_says_there_is_none_is_left_out(tmp_path, gold):
     rows = [{"problem": "q", "answer": gold}, {"problem": "r", "answer": "1"}]
     assert load_problems(dataset(written(tmp_path / "a.jsonl", rows))).counts["no_answer"] == 1

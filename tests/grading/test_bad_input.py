@@ -140,7 +140,11 @@ def test_nested_notation_is_judged_in_the_end(opening: str, closing: str, grader
 
 
 @pytest.mark.parametrize(
-    "part", ["\\(", "\\[", "$", "__a", "*a", "\\boxed{", "<answer>", "answer is ", "1,", "√", "(1,"]
+    "part",
+    [
+        *("\\(", "\\[", "$", "__a", "*a", "\\boxed{", "<answer>", "answer is ", "1,", "√", "(1,"),
+        *("x-", "1/", "1-", "a b ", "a.b.", "²", "((", "1 x ", "ab/", "square root of ", "minus 1 over ", "³/₄"),
+    ],
 )
 def test_a_long_completion_of_one_part_is_read_in_the_end(part: str, grader: Grader) -> None:
     for lead in ("", "The answer is ", "The answer is $"):

@@ -36,6 +36,13 @@ RULES: dict[str, list[tuple[str, str | None]]] = {
         (r"\boxed{14}, in \boxed{\text{}}", "14"), (r"\boxed{14}: \boxed{\text{your answer}}", "14"),
         (r"\boxed{14}. <\boxed{<ANSWER>}>", "14"), (r"In \boxed{}: \boxed{14}", "14"),
         (r"\boxed{\text{the answer is no}}", r"\text{the answer is no}"),
+        (r"\boxed{14}: \boxed{the final answer}", "14"), (r"\boxed{14}: \boxed{your answer here}", "14"),
+        (r"\boxed{14}: \boxed{<your final number>}", "14"), (r"\boxed{14}: \boxed{$\ldots$}", "14"),
+        (r"\boxed{14}: \boxed{$$}", "14"), (r"\boxed{14}: \boxed{____}", "14"),
+        (r"\boxed{1} is less, so \boxed{<}", "<"), (r"\boxed{1} is more, so \boxed{>}", ">"),
+        (r"\boxed{1} is money: \boxed{$}", "$"), (r"\boxed{1} is missing: \boxed{?}", "?"),
+        (r"not \boxed{1}, but \boxed{<1, 2>}", "<1, 2>"), (r"not \boxed{1}, but \boxed{<a, b>}", "<a, b>"),
+        (r"not \boxed{1}, but \boxed{value}", "value"),
     ],
     "unclosed box": [
         (r"it is 3 apples and \boxed{12", "3"),
@@ -140,6 +147,17 @@ EXPRESSIONS = [
     ("7*(−{n})", lambda n: -7 * n), ("(1 + {n})/3", lambda n: (1 + n) / 3), ("exp({n})", math.exp), ("e^{n}", math.exp),
     ("1/e^{n}", lambda n: math.exp(-n)), ("ln({n})", math.log), ("ln {n}", math.log), ("log_2({n})", math.log2),
     ("cos({n})", math.cos), ("|−{n}|/2", lambda n: n / 2), ("{n}½", lambda n: n + 0.5), ("{n}e3", lambda n: n * 1000),
+    ("3⁄{n}", lambda n: 3 / n), ("³/₄·{n}", lambda n: 0.75 * n), ("e⁻¹·{n}", lambda n: n / math.e),
+    ("4 x {n}", lambda n: 4 * n), ("4x{n}", lambda n: 4 * n), ("2 x 3 x {n}", lambda n: 6 * n),
+    ("(1 + 3) x {n}", lambda n: 4 * n), ("10-2*{n}", lambda n: 10 - 2 * n), ("2^{n}-1", lambda n: 2**n - 1),
+    ("7−{n}", lambda n: 7 - n), ("minus {n}", lambda n: -n), ("negative {n}", lambda n: -n),
+    ("7 minus {n}", lambda n: 7 - n), ("3 times {n}", lambda n: 3 * n), ("3 plus {n}", lambda n: 3 + n),
+    ("1 over {n}", lambda n: 1 / n), ("{n} divided by 3", lambda n: n / 3), ("square root of {n}", math.sqrt),
+    ("the square root of {n} over 2", lambda n: math.sqrt(n) / 2), ("cube root of {n}", lambda n: n ** (1 / 3)),
+    ("minus the square root of {n}", lambda n: -math.sqrt(n)), ("2 to the power of {n}", lambda n: 2**n),
+    ("{n} to the power of minus 2", lambda n: n**-2), ("{n} to the 5th power", lambda n: n**5),
+    ("cube of {n}", lambda n: n**3), ("the square of {n}", lambda n: n**2), ("{n} squared", lambda n: n**2),
+    ("{n} cubed", lambda n: n**3),
 ]  # fmt: skip
 
 
@@ -155,8 +173,79 @@ def test_a_number_in_running_text_is_what_stands_around_it(
             assert (right.verdict, inner.verdict) == ("correct", "wrong"), (text, right, inner)
 
 
+WITH_LETTERS = [
+    ("x² + 2x + {n}", "x^2+2x+{n}"), ("{n}x²", "{n}x^2"), ("a² - {n}", "a^2-{n}"), ("{n}πr²", r"{n}\pi r^2"),
+    ("{n}x³y²", "{n}x^3y^2"), ("x₁ + {n}", "x_1+{n}"), ("ab/{n}", r"\frac{{ab}}{{{n}}}"), ("xy/{n}", "xy/{n}"),
+    ("{n}xyz - 3", "{n}xyz-3"), ("{n}xyz-3", "{n}xyz-3"), ("AB·CD/{n}", r"AB\cdot CD/{n}"),
+    ("α/{n}", r"\frac{{\alpha}}{{{n}}}"), ("{n}αβ", r"{n}\alpha\beta"), ("n - {n}", "n-{n}"), ("n-{n}", "n-{n}"),
+    ("x minus {n}", "x-{n}"), ("{n} - a", "{n}-a"), ("{n}a + b", "{n}a+b"), ("{n}sin(x)", r"{n}\sin(x)"),
+    ("sin²(x)/{n}", r"\frac{{\sin^2(x)}}{{{n}}}"), ("{n} sin x", r"{n}\sin x"), ("mn² - {n}", "mn^2-{n}"),
+    ("2 pi r/{n}", r"2\pi r/{n}"), ("{n} over x", r"\frac{{{n}}}{{x}}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "gold"), WITH_LETTERS)
+def test_powers_and_products_of_letters_in_running_text_are_read_whole(form: str, gold: str, grader: Grader) -> None:
+    for lead in ("So we see that the value is {}.", "We get y = {} from this", "That makes {} in all"):
+        for n in (4, 6, 11):
+            text = lead.format(form.format(n=n))
+            right, inner = grader.grade([gold.format(n=n), str(n)], [text, text])
+            assert (right.verdict, inner.verdict) == ("correct", "wrong"), (text, right, inner)
+
+
+NO_EXPRESSIONS = [
+    # words of one letter
+    ("42 - I am sure", "42"), ("12 - a fact", "12"), ("4 / I hope", "4"), ("42 - I'm sure", "42"), ("7 + A bonus", "7"),
+    ("42 - i think", "42"),
+    # hyphens and ranges
+    ("the top-10", "10"), ("a sub-17 time", "17"), ("COVID-19", "19"), ("at least-17", "17"), ("5-a-side games", "5"),
+    ("a 3-year-old", "3"), ("an F-16 jet", "16"), ("the mid-90s", "90"), ("3–5 days", "5"), ("a 3-2 win", "2"),
+    ("2020-01-15", "15"), ("01/15/2020", "2020"), ("2:30-3:30", "3:30"), ("10–20k people", "20"), ("3-1/2 cups", "1/2"),
+    ("555-123-4567", "4567"), ("5-10%", "10%"),
+    # units and multiples
+    ("3x faster", "3"), ("3x as much", "3"), ("4X faster", "4"), ("5x a week", "5"),
+    ("10k runners", "10"), ("5G networks", "5"), ("4K screens", "4"),
+    ("-4m of height", "-4"), ("16GB or so", "16"), ("5 pi day pies", "5"), ("5 i.e. five", "5"), ("8 a.m. sharp", "8"),
+    ("60 miles/hour", "60"), ("5/day", "5"), ("100mg of it", "100"), ("the 3rd", "3"), ("10am", "10"),
+    ("12m² of floor", "12"), ("12m^2 of floor", "12"), ("12 m^2 of floor", "12 m^2"), ("3x over it", "3x"),
+    # words of two and three letters
+    ("9, as is/was said", "9"), ("8 to be seen", "8"), ("7 and/or so", "7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "number"), NO_EXPRESSIONS)
+def test_a_number_among_words_is_that_number(words: str, number: str) -> None:
+    for lead in ("So we see that it is {}", "So we see that it is {}."):
+        assert extract(lead.format(words)).answer == number
+
+
+def test_an_expression_that_is_too_long_to_be_seen_whole_is_no_answer() -> None:
+    text = "So we see that the value is " + "1 + " * 40 + "1"
+    assert extract(text).answer == "1 + " * 40 + "1"
+    assert extract("So we see that the value is " + "1 + " * 80 + "1").answer is None
+    assert extract("So we see that the value is " + "((((" * 80 + "1").answer is None
+
+
 @pytest.mark.parametrize(
-    "form", ["x+{n}", "{n}x", "x^{n}", "f({n})", "2-{n}i", "{n}i", "a/{n}", "{n} / x", "x_1 - {n}", "n!/{n}"]
+    "form",
+    [
+        "x+{n}",
+        "{n}x",
+        "x^{n}",
+        "f({n})",
+        "2-{n}i",
+        "{n}i",
+        "a/{n}",
+        "{n} / x",
+        "x_1 - {n}",
+        "n!/{n}",
+        "x2 - {n}",
+        "f'({n})",
+        "{n}x^2",
+        "{n}-2x",
+        "{n} pi r",
+        "{n}e^2",
+    ],
 )
 def test_a_number_beside_a_letter_is_no_number(form: str, grader: Grader) -> None:
     for n in (4, 6, 11):

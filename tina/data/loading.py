@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NO_ANSWER = re.compile(
-    r"(?:none|nan|null|n\.?/?a|tbd|unknown|(?:answer )?not (?:found|available|given)|proof|see solution|[-–—?]+)\.?",
+    r"(?:none|nan|null|n\.?/a|n\.a|tbd|(?:answer )?not (?:found|available|given)|proof|see solution|[-–—?]+)\.?",
     re.IGNORECASE,
 )
 ROWS_TOLERANCE = 0.01  # a set on the Hub may grow; the sizes that the paper's authors give are rounded as well

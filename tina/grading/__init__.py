@@ -22,14 +22,14 @@ Where the answer is looked for (mode "sound"); the first rule that finds somethi
 | after "answer is" | what follows the last "answer is" or "answer:" up to the end of the clause, or its first formula |
 | bare expression | a text that is one expression, or up to three words, is the answer |
 | math-verify's search | for a text with LaTeX in it: the last expression by math-verify's priorities |
-| last number | for a text without LaTeX: its last number, with its signs, roots, powers, factors; a time; a point |
+| last number | for a text without LaTeX: its last number and the expression it is a part of; a time; a point |
 
 When an answer is the gold's:
 
 | rule | what it says |
 | --- | --- |
 | same words | equal but for spelling in LaTeX, Unicode or Python, spacing, sizes, styles, colours, final punctuation |
-| numbers | exact as fractions: 2,500,000, \frac43, 7 1/2, 1.70e4, 5 million; "1000,99" with a decimal comma |
+| numbers | exact as fractions: 2,500,000, \frac43, 7 1/2, 1.70e4, 5 million, "minus 1 over 4"; "1000,99" is a decimal |
 | rounding | a decimal of 4 significant digits or more equals what rounds to it (1.414, 2.6667); 0.33 is not 1/3 |
 | per cent | 28\% is 28, and it is 0.28; but 28 is not 0.28 |
 | money | is a unit: \$5 is 5 and 500 cents, but not \pounds5 |
@@ -46,7 +46,7 @@ When an answer is the gold's:
 | matrices | cell by cell whatever the brackets; a vector is also the tuple of its entries |
 | equations | x = 5 is 5, but not y = 5; two equations are equal up to a factor or if they have the same solutions |
 | chains | x = 2+3 = 5 says 5, x = 6 = 5 nothing; \sqrt2 \approx 1.41 says both if one is the other rounded |
-| domains | 3k, k \in \mathbb{Z} is 3k, and not 3k, k \in \mathbb{N}; "for any constant c" and "for all real x" too |
+| domains | 3k, k \in \mathbb{Z} is 3k, and not 3k, k \in \mathbb{N}; so "for any constant c", "where k is an integer" |
 | inequalities | direction and strictness must agree; either side may come first |
 | words | letters must agree, whatever their case; \text{} does not count; no solution is the empty set |
 | choices | C, (c), "C. 5 m", Option C name the option C; "C or D" and "C) d" name none |

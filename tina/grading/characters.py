@@ -21,7 +21,8 @@ _SIGNS = str.maketrans(
         "⩽": r"\le ", "⩾": r"\ge ", "≦": r"\le ", "≧": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≃": r"\approx ",
         "∈": r"\in ", "∪": r"\cup ", "∩": r"\cap ", "∅": r"\emptyset ", "∖": r"\setminus ", "√": r"\sqrt ",
         "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∠": r"\angle ",
-        "△": r"\triangle ", "…": r"\ldots ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
+        "∀": r"\forall ", "△": r"\triangle ", "…": r"\ldots ",
+        "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
         "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "⟨": "(", "⟩": ")", "、": ",", "。": ".", "¢": r"\text{ cents}",
         "☉": r"\odot ", "⊙": r"\odot ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ",
         "ε": r"\epsilon ", "ϵ": r"\epsilon ", "ζ": r"\zeta ", "η": r"\eta ", "θ": r"\theta ", "ϑ": r"\theta ",
@@ -36,6 +37,7 @@ _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₒₓₙₘₖᵢⱼ", "0123456789+-aeoxnmkij", strict=True))
 _RAISED_RUN = re.compile(f"[{''.join(_RAISED)}]+")
 _LOWERED_RUN = re.compile(f"[{''.join(_LOWERED)}]+")
+_RAISED_OVER_LOWERED = re.compile("(?<![⁰¹²³⁴-⁹])([⁰¹²³⁴-⁹]+)[/⁄∕]([₀-₉]+)")
 _FRACTION_SIGN = re.compile(r"[¼-¾⅐-⅞↉]")
 _COMPATIBLE = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]")
 
@@ -50,6 +52,19 @@ def ascii_math(text: str) -> str:
     text = _FRACTION_SIGN.sub(_fraction, text)
     text = _COMPATIBLE.sub(lambda sign: unicodedata.normalize("NFKC", sign.group()), text)
     return text.translate(_SIGNS)
+
+
+def plain_fractions(text: str) -> str:
+    """The text with fractions in ordinary digits: 3/4 for ³/₄ and 3⁄4, 1 3/4 for 1³⁄₄."""
+    if text.isascii():
+        return text
+    text = _RAISED_OVER_LOWERED.sub(_spelled_fraction, text)
+    return re.sub("(?<=[0-9]) ?[⁄∕] ?(?=[0-9])", "/", text)
+
+
+def _spelled_fraction(found: re.Match[str]) -> str:
+    space = " " if found.string[max(0, found.start() - 1) : found.start()].isdecimal() else ""
+    return space + unicodedata.normalize("NFKC", f"{found[1]}/{found[2]}")
 
 
 def _fraction(sign: re.Match[str]) -> str:

@@ -13,11 +13,12 @@ _MAX_GAP_CHARS = 80
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,3}\{")
 _CUT_OFF = re.compile(r"\\(?:b|bo|box|boxe|boxed)$")
 _BARE_BOX = re.compile(r"\\boxed(?:[ \t]{1,3}|(?=\d))([^\s{}$\\]+)")
-# where the answer goes: \boxed{}, \boxed{...}, \boxed{\text{your answer}}
-_PLACEHOLDER = re.compile(
-    r"(?:[\s{}.…_?$<>]|\\(?:[lc]?dots|text|quad|[ ,;!])|\b(?:the|your|final|answer|here|result|value)\b)*",
-    re.IGNORECASE,
+# where the answer goes: \boxed{}, \boxed{...}, \boxed{\text{your answer}}, \boxed{<number>}; \boxed{<} is a sign
+_BLANK = (
+    r"(?:[\s{}.…_]|\\(?:[lc]?dots|text|quad|[ ,;!])|<\s*[^\W\d_]{2,}(?:[\s_'-]+[^\W\d_]+)*\s*>"
+    r"|\b(?:(?:the|your|final)\s+)*answer(?:\s+here)?\b)*"
 )
+_PLACEHOLDER = re.compile(rf"{_BLANK}|\$\s*{_BLANK}\$", re.IGNORECASE)
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANY_BRACE = re.compile(r"[{}]")
 _SEPARATORS = re.compile(r"(?:[\s,;.$&*~}]|\\[()\[\],;! \\]|\\q?quad|\\text\s*\{|and\b|or\b|[A-Za-z](?:_\d)?\s?=)*")

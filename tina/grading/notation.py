@@ -12,7 +12,7 @@ from functools import lru_cache
 from tina.grading.angles import degrees_in_arguments
 from tina.grading.arguments import brace_arguments
 from tina.grading.characters import ascii_math
-from tina.grading.plain_text import plain_calls, plain_complex
+from tina.grading.plain_text import plain_calls, plain_complex, words_as_signs
 from tina.grading.rows import rows_as_lists, undoubled
 
 FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|gcd|lcm"
@@ -85,7 +85,8 @@ _RULES = [
         (rf"\\(?:approx|simeq|sim|cong){_END}|~=", r"\\approx "),
         (rf":=|\\coloneqq{_END}", "="),
         (r"\*\*", "^"),
-        (rf"\\(?:times|cdotp?|ast|bullet){_END}|\*|(?<=\d)\s?[xX]\s?(?=10\s?\^)", r"\\cdot "),
+        (rf"\\(?:times|cdotp?|ast|bullet){_END}|\*|(?<=\d)\s?[xX]\s?(?=\d)|(?<=[\d)])\s[xX]\s(?=[\d(])",
+         r"\\cdot "),
         (rf"\\div{_END}", "/"),
         (rf"\\(?:infin|infty){_END}|(?<![A-Za-z\\])(?:infinity|inf|oo){_END}", r"\\infty "),
         (rf"\\(?:varnothing|empty){_END}", r"\\emptyset "),
@@ -129,7 +130,8 @@ _QUOTED = re.compile(r"(['*_])([^'*_]+)\1")
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """The answer in the notation of this module. Never raises; nesting deeper than Python's stack is the caller's."""
-    text = _DECORATION.sub("", _ELLIPSIS.sub(r"\\ldots ", ascii_math(text)) if "..." in text else ascii_math(text))
+    text = ascii_math(words_as_signs(text))
+    text = _DECORATION.sub("", _ELLIPSIS.sub(r"\\ldots ", text) if "..." in text else text)
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[2]
     text = undoubled(text)

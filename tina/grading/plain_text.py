@@ -1,4 +1,4 @@
-r"""Calls as Python, SymPy and people without LaTeX write them: abs(x), floor(3.7), log2(8), Matrix([[1, 2]])."""
+r"""Mathematics as Python, SymPy and people without LaTeX write it: abs(x), log2(8), Matrix([[1, 2]]), 1 over 4."""
 
 import re
 
@@ -28,6 +28,39 @@ _SPELLINGS: dict[str, dict[int, str]] = {
 }
 _CALL = re.compile(rf"(?<![\\A-Za-z])({'|'.join(_SPELLINGS)})\s?\(")
 _COMPLEX = re.compile(r"(\(?-?(?:\d+(?:\.\d+)?\s?[-+]\s?\d+(?:\.\d+)?|1))j(\)?)")
+
+_LENGTH = r"(?:\w*met(?:er|re)s?|feet|foot|inch(?:es)?|miles?|yards?|units?|[ckm]?m|ft)\b"
+_BEHIND = r"(?:(?<=[\d)\]}π⁰¹²³⁴-⁹¼-¾⅐-⅞])|(?<=\b[b-zB-HJ-Z]))"  # an operand ends; "a" and "I" are rather words
+_AHEAD = r"(?=[-\d(√∛π¼-¾⅐-⅞]|\.\d|[b-zB-HJ-Z]\b)"
+_WORD = re.compile(
+    r"\b(?:square|cube|minus|negative|plus|times|multiplied|divided|over|to the|squared|cubed)\b", re.IGNORECASE
+)
+_WORDS = [
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in [
+        (rf"\b(?:the )?square root of (?:the )?{_AHEAD}", "√"),
+        (rf"\b(?:the )?cube root of (?:the )?{_AHEAD}", "∛"),
+        (r"\b(?:the )?square of (\d+(?:\.\d+)?|[b-z]\b)", r"(\1)^2"),
+        (r"\b(?:the )?cube of (\d+(?:\.\d+)?|[b-z]\b)", r"(\1)^3"),
+        (rf"{_BEHIND} squared\b(?! {_LENGTH})", "^2"),
+        (rf"{_BEHIND} cubed\b(?! {_LENGTH})", "^3"),
+        (rf"{_BEHIND} minus {_AHEAD}", " - "),
+        (rf"(?<![-\w])(?:minus|negative) {_AHEAD}", "-"),
+        (rf"{_BEHIND} plus {_AHEAD}", " + "),
+        (rf"{_BEHIND} (?:times|multiplied by) {_AHEAD}", " * "),
+        (rf"{_BEHIND} (?:over|divided by) {_AHEAD}", "/"),
+        (rf"{_BEHIND} (?:raised )?to the power (?:of )?{_AHEAD}", "^"),
+        (rf"{_BEHIND} (?:raised )?to the (\d+)(?:st|nd|rd|th)(?: power)?\b", r"^\1"),
+    ]
+]
+
+
+def words_as_signs(text: str) -> str:
+    """The text with signs for the words between and before numbers: √13 for "the square root of 13", 1/4, -3, 2^5."""
+    if _WORD.search(text):
+        for pattern, replacement in _WORDS:
+            text = pattern.sub(replacement, text)
+    return text
 
 
 def plain_calls(text: str) -> str:

@@ -2,7 +2,11 @@
 
 import re
 
+from tina.grading.characters import plain_fractions
+from tina.grading.domains import split_domain
+from tina.grading.notation import canonical
 from tina.grading.plain_expressions import expression_around
+from tina.grading.plain_text import words_as_signs
 
 _MAX_BARE_CHARS = 300
 _MAX_TRIED = 16
@@ -39,7 +43,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _PROSE = re.compile(
-    r"[^\W\d_]{2,}[.,;:!?]*\s+(?!and\b|or\b|pi\b)(?:[^\W\d_]{2,})|(?<=[^\W\d_])[:?!]\s|[^\W\d_]{2,}\s+\$"
+    r"(?:[^\W\d_]{2,}[.,;:!?]*|\b[aAI])\s+(?!and\b|or\b|pi\b)(?:[^\W\d_]{2,})|(?<=[^\W\d_])[:?!]\s|[^\W\d_]{2,}\s+\$"
     r"|\b(?:so|thus|hence|therefore|then|giving|gives|gets?|got|find|obtain|equals|we|because|the|is|are)\b",
     re.IGNORECASE,
 )
@@ -51,15 +55,15 @@ _CAPITALS = re.compile(r"[A-Z]{2,3}(?:\s?,\s?[A-Z]{2,3})+")
 
 
 def plain(text: str) -> str:
-    """The text without Markdown, end-of-text tokens and full-width punctuation."""
-    text = _EMPHASIS.sub(r"\2", _TOKENS.sub("", text.translate(_WIDE)))
+    """The text without Markdown, end-of-text tokens, full-width punctuation and digits set high and low."""
+    text = _EMPHASIS.sub(r"\2", _TOKENS.sub("", plain_fractions(text.translate(_WIDE))))
     return _UNDERLINED.sub(r"\2", text).strip()
 
 
 def is_bare(text: str) -> bool:
     """Whether the text is an answer and nothing else: a line without prose, in one pair of dollars or in none.
 
-    Up to three words without a digit are no prose ("no solution").
+    Up to three words without a digit are no prose ("no solution"), and neither is the range of a variable at the end.
     """
     if not text or len(text) > _MAX_BARE_CHARS or "\n" in text:
         return False
@@ -68,6 +72,8 @@ def is_bare(text: str) -> bool:
         return False
     if _FEW_WORDS.fullmatch(inner) or _SET_BUILDER.fullmatch(inner) or _CAPITALS.fullmatch(inner):
         return True
+    if ranged := split_domain(canonical(inner)):
+        inner = ranged[0]
     return not _PROSE.search(_COMMAND.sub(" ", _UNIT_WORDS.sub("", inner)))
 
 
@@ -89,16 +95,18 @@ def after_answer_is(text: str) -> str | None:
             return clause
         if formulas := _FORMULAS.search(rest):
             return formulas.group().strip("$ ")
-        number = _NUMBER.search(clause)
-        if number and _ANOTHER_NUMBER.search(clause[: number.start()]):
+        signs = words_as_signs(clause)
+        number = _NUMBER.search(signs)
+        if number and _ANOTHER_NUMBER.search(signs[: number.start()]):
             return clause
-        return expression_around(clause, *number.span()) if number else None
+        return (expression_around(signs, *number.span()) or clause) if number else None
     return None
 
 
 def last_number(text: str) -> str | None:
     """The last number of a text with the signs, roots, powers and factors around it; a point, a time of day, a fraction
-    and a mixed number are one."""
+    and a mixed number are one. None if there is none, or if what is around it is too long to be looked at."""
+    text = words_as_signs(text)
     found = list(_NUMBER.finditer(text))
     return expression_around(text, *found[-1].span()) if found else None
 

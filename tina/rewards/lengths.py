@@ -11,7 +11,10 @@ def completion_lengths(batch: RewardBatch, as_released: bool) -> list[int]:
 
 
 def counts_as_correct(verdict: str, as_released: bool) -> bool | None:
-    """None for a row that cannot be judged, since its gold does not parse; the released code takes it for correct."""
+    """None for a row that cannot be judged, since its gold does not parse.
+
+    The released length reward takes such a row for correct; the released cosine reward has a value of its own for it.
+    """
     if verdict == "unjudged":
         return True if as_released else None
     return verdict == "correct"

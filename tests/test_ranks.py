@@ -126,3 +126,22 @@ assert told == [(False, False), (True, True)], told
 def test_rank_0_decides_for_all_whether_a_transition_saves_and_stops(tmp_path: Path) -> None:
     code = run_ranks([sys.executable, "-c", WATCHING], 2, 1, log=tmp_path / "log")
     assert code == 0, (tmp_path / "log").read_text()
+
+
+LISTEN = """
+import json, os, pathlib, psutil, sys, torch
+from tina.launch import ranks
+ranks.join(on_gpu=False, step_timeout_s=60)
+torch.distributed.all_reduce(torch.ones(1))
+found = [c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN]
+pathlib.Path(sys.argv[1], os.environ["RANK"]).write_text(json.dumps(found))
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_ranks_of_one_machine_listen_to_it_alone(tmp_path: Path) -> None:
+    assert run_ranks([sys.executable, "-c", LISTEN, str(tmp_path)], 2, 1) == 0
+    found = [address for rank in "01" for address in json.loads((tmp_path / rank).read_text())]
+    assert found, "gloo listens somewhere"
+    assert {address.removeprefix("::ffff:") for address in found} <= {"127.0.0.1", "::1"}

@@ -13,16 +13,17 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.conftest import ROOT, environment, finished, interrupt_after, run, start
+from tests.conftest import ENVIRONMENT, ROOT, environment, finished, interrupt_after, run, start
 from tests.evaluation.conftest import made_run  # noqa: F401
 from tests.sampler.test_defaults import demanding_model
 from tests.test_trainer import composed
 from tina.errors import TRY_LATER, UserError
 from tina.evaluation import records
+from tina.sampler import guard
 from tina.sampler.serve import _check_free, arguments
-from tina.sampler.server import KEY
 
 ROUNDING = 5e-4
 """As in test_vllm: log-probs in float32 by two programs; those of a stale adapter are 0.01 off."""
@@ -217,14 +218,31 @@ def test_an_evaluation_without_its_server_ends_to_be_started_again(tmp_path: Pat
     assert "http://127.0.0.1:9 does not answer" in done.stderr
 
 
-def test_a_server_that_others_can_reach_asks_for_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(KEY, raising=False)
-    open_to_all = composed("sampler=vllm_server", "sampler.url=http://0.0.0.0:8000")
-    with pytest.raises(UserError, match=f"set {KEY} to a secret"):
-        arguments(open_to_all)
-    monkeypatch.setenv(KEY, "a-secret")
-    told = arguments(open_to_all)
-    assert "--host=0.0.0.0" in told
+@needs_vllm
+def test_every_path_but_one_asks_for_the_key(server: ServerProcess) -> None:
+    secret = guard.key()
+    with httpx.Client(base_url=server.url) as http:
+        assert http.get("/health").status_code == 200
+        told = http.get("/openapi.json", headers=guard.request_headers(secret, "GET", "/openapi.json", b""))
+        routes = {(method.upper(), path) for path, methods in told.json()["paths"].items() for method in methods}
+        routes |= {("GET", "/metrics"), ("GET", "/openapi.json"), ("GET", "/docs"), ("POST", "/nowhere")}
+        assert {"/v1/load_lora_adapter", "/invocations", "/tokenize", "/version"} <= {path for _, path in routes}
+        for method, path in routes - {("GET", "/health")}:
+            answer = http.request(method, path, content=b"{}", headers={"Authorization": f"Bearer {secret.decode()}"})
+            assert answer.status_code == 401, f"{method} {path}"
+
+
+@needs_vllm
+def test_a_run_with_another_key_is_told(server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, guard.VARIABLE, "another")
+    done = run("train.py", *SETTINGS, *UNSCORED, f"sampler.url={server.url}", f"paths.outputs={tmp_path}")
+    assert done.returncode == 2 and "has another key than this run" in " ".join(done.stderr.split())
+
+
+def test_no_key_stands_on_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(guard.VARIABLE, "a-secret")
+    told = arguments(composed("sampler=vllm_server", "sampler.url=http://0.0.0.0:8000"))
+    assert "--host=0.0.0.0" in told and "--middleware=tina.sampler.guard.Guard" in told
     assert not [one for one in told if "a-secret" in one]  # anybody on the machine reads command lines
 
 
@@ -236,8 +254,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
     _check_free(url)
 
 
-def test_it_serves_what_the_run_is_configured_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(KEY, raising=False)
+def test_it_serves_what_the_run_is_configured_to_ask_for() -> None:
     told = arguments(
         composed("experiment=open_rs2", "sampler=vllm_server", "lora.rank=64", "sampler.tensor_parallel=2")
     )

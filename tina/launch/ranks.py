@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ ORDERLY_GRACE_SECONDS = 600
 """What they are given after an orderly end: rank 0 may still have to hand its log on."""
 TORCH_SECONDS = 600
 """How much longer torch waits for a rank than a step may take."""
+MEETING = "TINA_MEETING"
+"""The environment variable with the file in which the processes of one machine find each other."""
 FOR_EVER = timedelta(days=30)
 LAST_WORDS_SECONDS = 10
 """What a rank is given to say where it hangs before it is killed."""
@@ -74,12 +77,15 @@ def run_ranks(
     """
     place = place or Place()
     here = processes // place.nodes
+    port = place.port or _free_port()
     shared = {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // here), "PYTHONFAULTHANDLER": 1}
     if processes > 1:
         shared |= {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": here}
-        shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": place.port or _free_port()}
+        shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": port}
     ranks: list[subprocess.Popen] = []
     with contextlib.ExitStack() as stack:
+        if processes > 1 and place.nodes == 1:
+            shared |= _on_this_machine_alone(stack.enter_context(tempfile.TemporaryDirectory(prefix="tina-ranks-")))
         output = stack.enter_context(files.open_to_append(log)) if log else None
         stack.enter_context(_signals_passed_on(ranks))
         # A signal that comes while they are being started waits until all are there to hear it.
@@ -99,6 +105,16 @@ def run_ranks(
             ranks.append(process)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return _wait(ranks, leads=place.node == 0)
+
+
+def _on_this_machine_alone(folder: str) -> dict[str, str]:
+    """Variables with which processes of one machine meet in a folder of this user, and talk over the loopback device.
+
+    torch's own meeting place is a port on all addresses, where anybody could be a rank.
+    """
+    loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
+    devices = {f"{library}_SOCKET_IFNAME": loopback for library in ("GLOO", "NCCL")} if loopback else {}
+    return {MEETING: str(Path(folder, "meeting"))} | {k: v for k, v in devices.items() if k not in os.environ}
 
 
 def _be_a_rank() -> None:
@@ -122,7 +138,10 @@ def join(on_gpu: bool, step_timeout_s: float | None) -> None:
     from accelerate import PartialState
 
     patience = FOR_EVER if step_timeout_s is None else timedelta(seconds=step_timeout_s + TORCH_SECONDS)
-    PartialState(cpu=not on_gpu, timeout=patience)
+    where = {}
+    if meeting := os.environ.get(MEETING):
+        where = {"init_method": f"file://{meeting}", "rank": rank(), "world_size": int(os.environ["WORLD_SIZE"])}
+    PartialState(cpu=not on_gpu, timeout=patience, **where)
 
 
 def leave(engine_stays: bool, code: int) -> None:

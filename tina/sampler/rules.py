@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from tina.sampler.guard import VARIABLE
 from tina.sampler.settings import has_engine
 from tina.schema import EvaluateConfig, Hardware, Lora, Model, Sampler, TrainConfig
 
@@ -95,7 +96,15 @@ def server_can_be_asked(config: TrainConfig | EvaluateConfig) -> str | None:
         return None
     if sampler.sleep:
         return "sampler.sleep is for an engine that shares a GPU with the trainer, not for a server: leave it false."
-    address = urlsplit(sampler.url)
+    try:
+        address = urlsplit(sampler.url)
+    except ValueError:
+        address = urlsplit("")
+    if address.username or address.password:
+        return (
+            "sampler.url holds a name or a password, which would stand in logs and in W&B: leave it out; the server's "
+            f"key is a file in your home folder, or {VARIABLE} in the environment."
+        )
     if address.scheme not in ("http", "https") or not address.hostname:
         return f"sampler.url={sampler.url} is no address: it is http://<host>:<port>, as tina.sampler.serve prints it."
     return None

@@ -9,7 +9,6 @@ evaluation), on a GPU and on a CPU by the same code; dtype, memory and the rest 
 import contextlib
 import logging
 import os
-import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
@@ -27,7 +26,7 @@ from tina.policy import model_source
 from tina.sampler.completion import Completion, Sampling
 from tina.sampler.cpu_adapter import one_adapter_on_cpu
 from tina.sampler.fidelity import UpdateWatch
-from tina.sampler.server import Server
+from tina.sampler.server import Server, new_start
 from tina.sampler.settings import BATCHED_TOKENS, EngineSettings, spaced_seed
 from tina.sampler.weights import merged_weights, save_adapter, served_rank
 
@@ -282,7 +281,7 @@ class PolicyGeneration(VLLMGeneration):
         accelerator = self.accelerator
         self.watch = UpdateWatch(self.model) if isinstance(self.model, PeftModel) else None
         if self.settings.sampler.backend == "vllm_server":
-            start = broadcast_object_list([secrets.token_hex(4)])[0]
+            start = broadcast_object_list([new_start()])[0]
             self.engine = self._together(lambda: Server(self.settings, accelerator.is_main_process, start))
             self.tp_group = None
             return

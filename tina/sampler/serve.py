@@ -5,12 +5,11 @@
 
 and then `python train.py ... sampler=vllm_server` with the same words. The model, its revision and dtype, the context,
 and room for adapters up to lora.rank are the run's; so for a sweep over ranks, serve the largest. It is vLLM's own
-server, and Ctrl-C ends it. It listens on the host and port of sampler.url. A host that others can reach asks for a key,
-since whoever reaches the port can have files of this machine read: set VLLM_API_KEY to the same on both sides.
+server, and Ctrl-C ends it. It listens on the host and port of sampler.url, and answers who has its key: a file in your
+home folder that is made when it is needed, or TINA_SERVER_KEY, which both sides need where they share no home folder.
 On a CPU vLLM mixes up the base and adapters that are sampled from at the same moment: one run or evaluation at a time.
 """
 
-import ipaddress
 import os
 import socket
 import sys
@@ -20,8 +19,9 @@ from urllib.parse import urlsplit
 from tina import cli, configs, gate, terminal
 from tina.errors import UserError
 from tina.policy import model_source
+from tina.sampler import guard
+from tina.sampler.guard import Guard
 from tina.sampler.installed import vllm_problem
-from tina.sampler.server import KEY
 from tina.sampler.settings import BATCHED_TOKENS, adapters_at_once
 from tina.sampler.weights import served_rank
 from tina.schema import TrainConfig, engine_context_tokens
@@ -30,13 +30,8 @@ MODULE = "vllm.entrypoints.openai.api_server"
 
 
 def arguments(config: TrainConfig) -> list[str]:
-    """vLLM's command line for what this run asks of a server. Raises UserError if it may not be served like that."""
+    """vLLM's command line for what this run asks of a server."""
     sampler, model, address = config.sampler, config.model, urlsplit(config.sampler.url)
-    if not _is_loopback(address.hostname) and not os.environ.get(KEY):
-        raise UserError(
-            f"sampler.url={sampler.url} can be reached from elsewhere: set {KEY} to a secret, here and for the run, or "
-            "take a host of this machine's own (127.0.0.1)."
-        )
     context = engine_context_tokens(config)
     if config.benchmarks.sets:
         evaluated = config.length.max_prompt_tokens + config.benchmarks.max_new_tokens
@@ -52,6 +47,7 @@ def arguments(config: TrainConfig) -> list[str]:
         "max-lora-rank": served_rank(config.lora.rank),
         "max-loras": adapters_at_once(sampler, config.hardware.device),  # others wait for their turn
         "logprobs-mode": "processed_logprobs",  # of the distribution that tokens are drawn from
+        "middleware": f"{Guard.__module__}.{Guard.__qualname__}",
         "generation-config": "vllm",  # not the model's, whose penalties requests would inherit
         "tensor-parallel-size": sampler.tensor_parallel,
     }
@@ -85,13 +81,6 @@ def _check_free(url: str) -> None:
         ) from error
 
 
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
 def main(overrides: Sequence[str]) -> None:
     """Becomes the server. Raises UserError for what cannot be served, or if vLLM is not here."""
     if problem := vllm_problem():
@@ -107,8 +96,10 @@ def main(overrides: Sequence[str]) -> None:
         raise UserError(f"sampler={config.sampler.name} needs no server: leave it out here.")
     command = [sys.executable, "-m", MODULE, *arguments(config)]
     _check_free(config.sampler.url)
+    guard.key()  # is there one?
     # Without the first vLLM takes no adapter after its start.
     environment = os.environ | {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_NO_USAGE_STATS": "1"}
+    environment.pop("VLLM_API_KEY", None)  # it is asked for on some paths only, and would travel
     environment.setdefault("VLLM_USE_FLASHINFER_SAMPLER", "0")  # as `seam.Engine` says
     print(
         f"{config.model.name} at {config.sampler.url}, adapters up to rank {served_rank(config.lora.rank)}", flush=True

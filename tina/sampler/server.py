@@ -7,19 +7,24 @@ again is what was lost.
 
 import asyncio
 import contextlib
-import os
+import json
+import math
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 from torch import Tensor
 
+from tina import foreign
 from tina.errors import TryLater, UserError
 from tina.identity import text_digest
+from tina.policy import read_config
 from tina.progress import console
+from tina.sampler import guard
 from tina.sampler.completion import Completion, Sampling
 from tina.sampler.installed import version_problem
 from tina.sampler.settings import EngineSettings
@@ -30,26 +35,56 @@ LOOK_EVERY_S = 2.0
 """How often a server that was lost is asked whether it is back."""
 WATCH_EVERY_S = 10.0
 """How often a server that owes completions is asked whether it is alive: a node may be gone without a word."""
-KEY = "VLLM_API_KEY"
-"""The environment variable that both sides read the server's key from, if it asks for one."""
+SMALL = 16 * 2**20
+"""What an answer may have in bytes, but for a completion's."""
+BYTES_A_TOKEN = 1024
+"""What a completion's answer may have for each token: its id, its text, its log-prob, and JSON's words around them."""
+ENDLESS = "what answers there has no end, so it is not python -m tina.sampler.serve"
+ENDS = ("stop", "length")
+ROUNDING = 1e-3
+"""How far above 0 a log-prob may come out."""
 
 
 class Lost(Exception):
     """The server does not answer, or no longer knows the adapter; it may be back later."""
 
 
+class Unproven(Lost):
+    """What answers does not have the key: the server's port may be another's by now."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server that has the key answered."""
+
+    status: int
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Raises UserError if it is no JSON."""
+        return foreign.parsed(self.body, "the answer of a vLLM server")
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+
 class Server:
     """A client with the methods of `seam.Engine`."""
 
     def __init__(self, settings: EngineSettings, leads: bool = True, start: str | None = None) -> None:
-        """Reaches the server and holds it against the settings. Raises UserError if it serves something else,
-        TryLater if there is none within `sampler.wait_s`.
+        """Reaches the server and holds it against the settings. Raises UserError if it serves something else or does
+        not have the key, TryLater if there is none within `sampler.wait_s`.
 
         `leads`: sends the adapters; of several processes one does. `start`: what this start of the run calls its
         adapters, the same in all its processes. A name is never used twice, so no stale adapter can answer to it.
         """
         self.settings, self.sampler, self.leads = settings, settings.sampler, leads
-        self.start = start or secrets.token_hex(4)
+        self.start = start or new_start()
         self.folder = settings.adapter_folder
         self.stopped: Callable[[], bool] = lambda: False
         """Is the run asked to end? Then nothing is waited for."""
@@ -60,14 +95,17 @@ class Server:
         self.adapters: dict[str, Path] = {}
         """All that the server was sent and may still be asked for."""
         self.syncs = 0
-        key = os.environ.get(KEY)
+        self.key = guard.key()
+        self.known = False
+        """Has a server that has the key ever answered?"""
         self._connection = {
             "base_url": self.sampler.url,
-            "headers": {"Authorization": f"Bearer {key}"} if key else {},
+            "headers": {"Accept-Encoding": "identity"},  # a few bytes can be packed that are gigabytes
             "trust_env": False,  # a proxy of the site knows nothing of its nodes
         }
         self.http = httpx.Client(**self._connection, timeout=ANSWER_S)
         self._persist(self._check)
+        self.vocabulary = read_config(settings.model).get_text_config().vocab_size
 
     def generate(
         self,
@@ -176,34 +214,60 @@ class Server:
         if answer.is_success:
             return
         self._get("/health")  # an engine that died answers with an error, too: then it is lost, not refusing
-        if answer.status_code == httpx.codes.NOT_FOUND and "lora" not in answer.text.lower():
+        if answer.status == httpx.codes.NOT_FOUND and "lora" not in answer.text.lower():
             reason = "it takes no adapters while it runs; start it with python -m tina.sampler.serve"
         else:
             reason = _reason(answer)
         raise UserError(f"The server at {self.sampler.url} does not take the adapter in {folder}: {reason}")
 
-    def _get(self, path: str) -> httpx.Response:
-        """Raises Lost unless it is answered well, UserError if the server asks for a key."""
-        try:
-            answer = self.http.get(path)
-        except httpx.TransportError as error:
-            raise Lost(_told(error)) from error
-        self._refuse_strangers(answer)
+    def _get(self, path: str) -> Answer:
+        """Raises Lost unless it is answered well, UserError if the server has another key."""
+        answer = self._ask("GET", path)
         if not answer.is_success:
-            raise Lost(f"{path} is answered with {answer.status_code}")
+            raise Lost(f"{path} is answered with {answer.status}")
         return answer
 
-    def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+    def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        request = self._signed(self.http, method, path, body)
+        deadline = time.monotonic() + 2 * ANSWER_S
         try:
-            answer = self.http.post(path, json=body)
+            with contextlib.closing(self.http.send(request, stream=True)) as answer:
+                data = bytearray()
+                for chunk in answer.iter_raw():
+                    data += chunk
+                    if len(data) > SMALL or time.monotonic() > deadline:
+                        raise Unproven(ENDLESS)
         except httpx.TransportError as error:
             raise Lost(_told(error)) from error
-        self._refuse_strangers(answer)
-        return answer
+        return self._believed(request, answer, bytes(data))
 
-    def _refuse_strangers(self, answer: httpx.Response) -> None:
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            raise UserError(f"The server at {self.sampler.url} asks for a key: set {KEY} to the one it was given.")
+    def _signed(
+        self, http: httpx.Client | httpx.AsyncClient, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> httpx.Request:
+        content = b"" if body is None else json.dumps(body).encode()
+        request = http.build_request(method, path, content=content)
+        request.headers["Content-Type"] = "application/json"
+        request.headers.update(guard.request_headers(self.key, method, request.url.raw_path.decode(), content))
+        return request
+
+    def _believed(self, request: httpx.Request, answer: httpx.Response, body: bytes) -> Answer:
+        """What was answered by a server that has the key. Raises Unproven, and UserError if it has another one."""
+        status, nonce = answer.status_code, request.headers[guard.NONCE]
+        if guard.is_proven(self.key, nonce, status, answer.headers, body):
+            self.known = True
+            return Answer(status, body)
+        if status == httpx.codes.UNAUTHORIZED and not self.known:
+            raise UserError(
+                f"The server at {self.sampler.url} has another key than this run: set {guard.VARIABLE} to the same for "
+                "both, or start both as one user."
+            )
+        raise Unproven(
+            "what answers there does not prove that it has this run's key: it is another user's, or was not started by "
+            "python -m tina.sampler.serve"
+        )
 
     async def _complete(self, asked: Sequence[dict[str, Any]], found: dict[int, Completion]) -> None:
         """Fills `found`, by place, with what is still missing of `asked`. Raises Lost; what was found stays."""
@@ -211,27 +275,40 @@ class Server:
         timeout = httpx.Timeout(ANSWER_S, read=None, pool=None)  # a long completion says nothing until it is whole
         async with httpx.AsyncClient(**self._connection, limits=limits, timeout=timeout) as http:
 
-            async def complete(place: int) -> None:
+            async def ask(request: httpx.Request, limit: int) -> Answer:
                 try:
-                    answer = await http.post("/v1/completions", json=asked[place])
+                    async with contextlib.aclosing(await http.send(request, stream=True)) as answer:
+                        data = bytearray()
+                        async for chunk in answer.aiter_raw():
+                            data += chunk
+                            if len(data) > limit:
+                                raise Unproven(ENDLESS)
                 except httpx.TransportError as error:
                     raise Lost(_told(error)) from error
-                self._refuse_strangers(answer)
-                if answer.status_code == httpx.codes.NOT_FOUND:
+                return self._believed(request, answer, bytes(data))
+
+            async def complete(place: int) -> None:
+                tokens = asked[place]["max_tokens"]
+                request = self._signed(http, "POST", "/v1/completions", asked[place])
+                answer = await ask(request, SMALL + BYTES_A_TOKEN * tokens)
+                if answer.status == httpx.codes.NOT_FOUND:
                     raise Lost("it was started anew and does not know the adapter")
-                if answer.is_server_error:
+                if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
                     raise Lost(_reason(answer))
                 if not answer.is_success:
                     raise UserError(f"The server at {self.sampler.url} refuses a prompt: {_reason(answer)}")
-                found[place] = _completion(answer.json()["choices"][0])
+                try:
+                    found[place] = _completion(answer.json(), tokens, self.vocabulary)
+                except ValueError as error:
+                    raise UserError(f"The server at {self.sampler.url} answers what cannot be: {error}.") from error
 
             async def watch() -> None:
                 while True:
                     await asyncio.sleep(WATCH_EVERY_S)
-                    try:
-                        (await http.get("/health", timeout=ANSWER_S)).raise_for_status()
-                    except httpx.HTTPError as error:
-                        raise Lost(_told(error)) from error
+                    request = self._signed(http, "GET", "/health")
+                    request.extensions["timeout"] = httpx.Timeout(ANSWER_S).as_dict()
+                    if not (await ask(request, SMALL)).is_success:
+                        raise Lost("its engine has died")
 
             watching = asyncio.ensure_future(watch())
             work = [asyncio.ensure_future(complete(place)) for place in range(len(asked)) if place not in found]
@@ -247,6 +324,8 @@ class Server:
 
         Raises TryLater at the deadline (time.monotonic), or once the run is asked to end.
         """
+        if isinstance(lost, Unproven) and not self.known:
+            raise UserError(f"sampler.url={self.sampler.url}: {lost}.")
         began = time.monotonic()
         left = max(0.0, deadline - began)
         console.print(
@@ -281,22 +360,41 @@ async def _first_error(work: Sequence[asyncio.Future], watching: asyncio.Future)
             task.result()
 
 
-def _completion(choice: dict[str, Any]) -> Completion:
-    ids = tuple(choice["token_ids"])
-    return Completion(
-        "", len(ids), choice["finish_reason"] == "length", ids, tuple(choice["logprobs"]["token_logprobs"])
-    )
+def new_start() -> str:
+    """What one start of a run calls its adapters: nobody can guess it, to ask for them or to put others in their place.
+
+    They are known to the server alone, and to who has its key.
+    """
+    return secrets.token_hex(16)
+
+
+def _completion(told: Any, max_tokens: int, vocabulary: int) -> Completion:
+    """Raises ValueError for what no model with so many tokens can have drawn."""
+    match told:
+        case {"choices": [{"token_ids": [*ids], "finish_reason": end, "logprobs": {"token_logprobs": [*logprobs]}}]}:
+            pass
+        case _:
+            raise ValueError("an answer without one completion, its token ids and its log-probs")
+    if len(ids) > max_tokens or len(ids) != len(logprobs):
+        raise ValueError(f"{len(ids)} tokens with {len(logprobs)} log-probs, where {max_tokens} tokens were asked for")
+    if wrong := [one for one in ids if type(one) is not int or not 0 <= one < vocabulary]:
+        raise ValueError(f"the token {wrong[0]!r}, where the model has 0 to {vocabulary - 1}")
+    if wrong := [p for p in logprobs if type(p) not in (int, float) or not -math.inf < p <= ROUNDING]:
+        raise ValueError(f"the log-prob {wrong[0]}; the policy may have diverged")
+    if end not in ENDS:
+        raise ValueError(f"a completion that ended by {end!r}, where {' or '.join(ENDS)} is known")
+    return Completion("", len(ids), end == "length", tuple(ids), tuple(logprobs))
 
 
 def _told(error: httpx.HTTPError) -> str:
     return str(error) or type(error).__name__
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: Answer) -> str:
     """What the server says of a request that it did not answer well, on one line."""
     try:
         said = answer.json()
-        text = said.get("error", said).get("message", answer.text)
-    except (ValueError, AttributeError):
+        text = str(said.get("error", said).get("message", answer.text))
+    except (UserError, AttributeError):
         text = answer.text
-    return " ".join(text.split())[:300] or f"status {answer.status_code}"
+    return " ".join(text.split())[:300] or f"status {answer.status}"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from tina.terminal import visible
+
 KINDS = ("train", "eval", "study")
 """The job types of this suite."""
 
@@ -28,12 +30,25 @@ WORDS = ("selection/rule", "dynamics/transition")
 
 
 def checked(run: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `Logs.runs` with what is not of its kind left out of `summary` and `config`, and told in `damage`."""
-    odd: list[str] = []
+    """A row of `Logs.runs` with what is not of its kind left out of `summary` and `config`, and told in `damage`.
+
+    Control characters in its texts are shown from here on.
+    """
+    run, odd = _visible(run), []
     summary = {key: value for key, value in run["summary"].items() if _is_sound(key, value, odd)}
     config = _config(run["config"], run["job_type"], odd)
     damage = "; ".join([*([run["damage"]] if run["damage"] else []), *odd])
     return {**run, "summary": summary, "config": config, "damage": damage}
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {visible(key) if isinstance(key, str) else key: _visible(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_visible(inner) for inner in value)
+    return value
 
 
 def is_number(value: Any) -> bool:

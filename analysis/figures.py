@@ -50,7 +50,7 @@ def draw(overview: Overview) -> Iterator[Picture]:
         yield Picture("cost", "What the runs cost.", pictures.cost(overview.costs))
         for row in overview.rows:
             caption = f"{row['label']}: rewards and length over training."
-            yield Picture(f"dynamics_{row['run']}", caption, pictures.dynamics(row, overview.series))
+            yield Picture(file_name("dynamics", row["run"]), caption, pictures.dynamics(row, overview.series))
 
 
 def save(picture: Picture, folder: Path) -> None:

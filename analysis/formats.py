@@ -1,11 +1,15 @@
 """A table as Markdown, as LaTeX with booktabs, and as HTML; all columns, whatever their width."""
 
+import re
 from collections.abc import Callable
-from html import escape
+from html import escape as escape_tags
 
 from analysis.evaluations import Missing, Row
 from analysis.render import Best, Table
+from tina.terminal import visible
 
+MARKDOWN = re.compile(r"[\\`*<>&|~$]|(?<=\])[(\[]|\b_|_\b|(?<!\w)_")
+"""What would be a tag, a link, code, emphasis, a formula or a further cell."""
 LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -34,13 +38,23 @@ def markdown(table: Table) -> str:
     """GitHub's table syntax."""
 
     def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(cells) + " |"
 
     rule = ["---:" if column.numeric else "---" for column in table.columns]
-    lines = [line([column.title for column in table.columns]), line(rule)]
-    lines += [line([_wrapped(cell, "*{}*", "**{}**", str) for cell in cells]) for cells in _cells(table)]
-    notes = "".join(f"- {note}\n" for note in table.notes)
-    return f"## {table.title}\n\n" + "\n".join(lines) + "\n" + (f"\n{notes}" if notes else "")
+    lines = [line([markdown_text(column.title) for column in table.columns]), line(rule)]
+    lines += [line([_wrapped(cell, "*{}*", "**{}**", markdown_text) for cell in cells]) for cells in _cells(table)]
+    notes = "".join(f"- {markdown_text(note)}\n" for note in table.notes)
+    return f"## {markdown_text(table.title)}\n\n" + "\n".join(lines) + "\n" + (f"\n{notes}" if notes else "")
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return MARKDOWN.sub(r"\\\g<0>", visible_line(text))
+
+
+def visible_line(text: str) -> str:
+    """Text on one line, with control characters as one can read them."""
+    return visible(" ".join(text.splitlines()))
 
 
 def latex(table: Table) -> str:
@@ -49,7 +63,7 @@ def latex(table: Table) -> str:
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{latex_text(table.title)}}}",
-        rf"\label{{tab:{table.name}}}",
+        rf"\label{{tab:{re.sub('[^A-Za-z0-9:_-]', '-', table.name)}}}",
         rf"\begin{{tabular}}{{{''.join('r' if column.numeric else 'l' for column in table.columns)}}}",
         r"\toprule",
         " & ".join(latex_text(column.title) for column in table.columns) + r" \\",
@@ -64,7 +78,8 @@ def latex(table: Table) -> str:
 
 
 def latex_text(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
+    """Text that LaTeX sets as it is; `^^41` would be read as a character before anything else is."""
+    return "".join(LATEX.get(character, character) for character in visible_line(text))
 
 
 def html(table: Table) -> str:
@@ -86,6 +101,11 @@ def html_table(table: Table, link: Callable[[Row], str] | None = None) -> str:
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table></div>\n"
         f"{f'<ul class=notes>{notes}</ul>' if notes else ''}</section>"
     )
+
+
+def escape(text: str) -> str:
+    """Text that HTML shows as it is, in attributes too."""
+    return escape_tags(visible(text))
 
 
 def _html_cell(text: str, numeric: bool, target: str) -> str:

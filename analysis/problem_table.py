@@ -1,11 +1,12 @@
 """The per-problem table of an evaluation, from the JSON file that W&B makes of a `wandb.Table`."""
 
 import hashlib
-import json
 
 import pandas as pd
 
 from analysis.runs import PROBLEM_COLUMNS
+from tina import foreign
+from tina.foreign import ForeignFileError
 
 TABLE = "problems"
 TABLE_COLUMNS = ["benchmark", "problem_id", "sample", "seed", "answer", "verdict", "tokens", "truncated"]
@@ -13,12 +14,28 @@ EMPTY = pd.DataFrame(columns=PROBLEM_COLUMNS)
 
 
 def read_problem_table(data: bytes, name: str, sha256: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """The table and what is wrong with it in words; one that is not the file that was logged is not used."""
+    """The table and what is wrong with it in words; one that is not the file that was logged is not used.
+
+    Raises ForeignFileError for one that is no table of W&B's.
+    """
     if hashlib.sha256(data).hexdigest() != sha256:
         return EMPTY, [f"the per-problem table {name} is not the one that was logged (its SHA-256 differs)"]
-    content = json.loads(data)
-    missing = [column for column in TABLE_COLUMNS if column not in content["columns"]]
+    content = foreign.parsed(data, name)
+    match content:
+        case {"columns": [*columns], "data": [*rows]} if all(isinstance(column, str) for column in columns):
+            pass
+        case _:
+            raise ForeignFileError(f"{name} is no table.")
+    missing = [column for column in TABLE_COLUMNS if column not in columns]
     if missing:
         return EMPTY, [f"the per-problem table {name} lacks the columns {', '.join(missing)}"]
-    frame = pd.DataFrame(content["data"], columns=content["columns"])[TABLE_COLUMNS]
+    if len(set(columns)) < len(columns) or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+        raise ForeignFileError(f"{name} has rows of another length than its columns.")
+    frame = pd.DataFrame(rows, columns=columns)[TABLE_COLUMNS]
+    if not all(all(_is_plain(value) for value in frame[column]) for column in TABLE_COLUMNS):
+        raise ForeignFileError(f"{name} holds lists where values should be.")
     return frame.rename(columns={"problem_id": "problem"}), []
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ from rich.text import Text
 from analysis.evaluations import Missing, Row
 from analysis.results import HIDDEN
 from tina.errors import UserError
-from tina.terminal import Screen
+from tina.terminal import Screen, visible
 
 PIPE_WIDTH = 160
+FORMULA, NUMBER = ("=", "+", "-", "@", "\t"), re.compile(r"[+-]?[\d.]+(?:e[+-]?\d+)?")
 NARROW = 24
 
 
@@ -63,7 +65,7 @@ class Table:
 def console() -> Console:
     """The console that tables go to: the terminal's own width; in a pipe COLUMNS, or wide enough for most columns."""
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
-    return Screen(width=width, highlight=False)
+    return Screen(width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(table: Table, console: Console, told: set[str]) -> None:
@@ -120,9 +122,18 @@ def write(table: Table, folder: Path) -> None:
 
 
 def _write_csv(table: Table, path: Path) -> None:
-    """Every fact of every row; one without data holds the reason."""
+    """Every fact of every row; one without data holds the reason. No cell is a formula to a spreadsheet."""
     facts = dict.fromkeys(key for row in table.rows for key in row if key not in HIDDEN)
+    fields = [_csv_cell(fact) for fact in facts]
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(facts), restval="not logged", extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(file, fields, restval="not logged", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(table.rows)
+        writer.writerows({_csv_cell(fact): _csv_cell(value) for fact, value in row.items()} for row in table.rows)
+
+
+def _csv_cell(value: object) -> object:
+    """Text behind an apostrophe where a spreadsheet would compute it; numbers stay as they are."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text

@@ -24,6 +24,7 @@ from analysis.columns import interval, number, plain, sample_size
 from analysis.evaluations import Missing, Row, facts_of
 from analysis.figures import NO_DATE, STYLE, Picture, draw
 from analysis.formats import html_table
+from analysis.names import file_name
 from analysis.overview import Overview, damaged, load_overview
 from analysis.render import Column, Table
 from analysis.settings import help_text, settings
@@ -133,7 +134,7 @@ def _runs(overview: Overview, pictures: Mapping[str, str]) -> str:
             "could not be read": run["damage"] or "nothing",
             "versions": row["versions"],
         } | dict(leaves(run["config"].get("cfg") or {}))
-        curves = pictures.get(f"dynamics_{row['run']}", "")
+        curves = pictures.get(file_name("dynamics", row["run"]), "")
         parts.append(
             f'<details id="run-{escape(row["run"])}"><summary>{escape(str(row["label"]))} '
             f"<small>{escape(row['run'][:8])}</small></summary><div class=figures>{curves}</div>"

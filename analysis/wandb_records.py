@@ -19,7 +19,8 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 LOST, CUT = -1, -2
 UNNUMBERED = 0
 CRC_OF_TYPE = {kind: zlib.crc32(bytes([kind])) for kind in (FULL, FIRST, MIDDLE, LAST)}
-VARINT = rb"[\x80-\xff]*[\x00-\x7f]"
+VARINT = rb"[\x80-\xff]{0,9}[\x00-\x7f]"
+"""An integer of protobuf, at most 64 bits; without a bound, what is none would be read over and over."""
 RECORD = re.compile(rb"(?:\x08(" + VARINT + rb"))?(" + VARINT + rb")(" + VARINT + rb")", re.DOTALL)
 
 
@@ -71,12 +72,13 @@ def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
     numbered = None
     for record, joined in read_records(data, damage):
         number = _number(record)
-        if numbered is None and not joined:
+        if numbered is None and not joined and number is not None:
             numbered = number != UNNUMBERED
         if number == UNNUMBERED:
-            if numbered is False:
+            if numbered is False and not joined:
                 yield record
                 continue
+            # Of joined chunks nothing but the number tells whether they are of one record.
             number = None
         if held is not None and number == last + 1:
             yield held
@@ -163,6 +165,8 @@ def fields_of(message: bytes) -> Iterator[tuple[int, Any]]:
             shift += 7
             if byte < 0x80:
                 return value
+            if shift >= 70:
+                raise ValueError("an integer of more than 64 bits")
 
     while position < len(message):
         number, wire_type = divmod(varint(), 8)

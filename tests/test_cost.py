@@ -219,7 +219,7 @@ def test_queue_time_is_that_of_training_jobs_and_of_every_requeue(tmp_path: Path
         {"event": "submitted", "job": "1_0", "phase": "train", "log": "", "time": 100.0},
         {"event": "submitted", "job": "2_0", "phase": "evaluate", "log": "", "time": 101.0},
         {"event": "started", "job": "1_0", "time": 160.0},
-        {"event": "ended", "job": "1_0", "code": 75, "time": 200.0},
+        {"event": "ended", "job": "1_0", "code": 75, "done": 3, "time": 200.0},
         {"event": "started", "job": "1_0", "time": 230.0},
         {"event": "started", "job": "2_0", "time": 900.0},
     ]

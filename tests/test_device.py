@@ -72,6 +72,7 @@ def test_a_process_alone_takes_the_first_gpu(monkeypatch: pytest.MonkeyPatch) ->
 def test_gpus_that_do_not_fit_the_processes_are_refused(
     gpus: int, processes: int, words: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)  # an engine that another test started leaves it
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     hardware = Hardware(name="l40s", device="cuda", processes=processes)

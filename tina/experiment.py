@@ -140,8 +140,9 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
             log(run.held.facts())
         if not run.leads or run.phase == "train":
             return {}
-        found, turn = _sound_checkpoints(run), watch_of(config, sampled(rows))
+        turn = watch_of(config, sampled(rows))
         drop_unscheduled(run.checkpoint_folder, config.schedule, {turn.kept_step, int(rows[-1]["step"])})
+        found = _sound_checkpoints(run)
         began = time.monotonic()
         scored = _evaluate(run, found, model, tokenizer, evaluator, lambda: engine or start_engine(settings))
         run.held.use(time.monotonic() - began)

@@ -5,7 +5,6 @@ kept apart. Folders may also be written into the file's name, separated by `__`.
 problems, not who solved what: intervals can be had of them, paired tests cannot.
 """
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -15,8 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.checked import is_number
 from analysis.runs import METRIC_COLUMNS, PROBLEM_COLUMNS, RUN_COLUMNS, Logs
+from tina import foreign
 from tina.errors import UserError
+from tina.foreign import ForeignFileError
 
 RESULTS = re.compile(r"results_(.+)\.json")
 CHECKPOINT = re.compile(r"(.+?)[_-](?:step[_-]?|checkpoint[_-]?)?(\d+)")
@@ -28,6 +30,11 @@ METRIC = re.compile(
     r"|avg@n:n=(?P<mean_of>\d+)"
 )
 """The share of samples that are right, by the names of lighteval 0.6 to 0.13."""
+
+
+LONGEST_NAME = 200
+"""Characters of a task or a score: longer ones are none, and cost patterns their time."""
+LARGEST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,9 @@ def read(source: Mapping[str, Any], wanted: Callable[[str], bool], names: Collec
     for path in files:
         try:
             found, problems = _results(root, path)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            found, problems = [], [f"{path.name} is no result file of lighteval ({type(error).__name__}: {error})"]
+        except (ValueError, ForeignFileError) as error:
+            told = str(error).removeprefix(f"{path} ").rstrip(".")
+            found, problems = [], [f"{path.name} is no result file of lighteval: {told}"]
         results += found
         damage |= {path: "; ".join(problems)} if problems else {}
     runs = _runs(results)
@@ -79,11 +87,17 @@ def _name_parts(root: Path, path: Path) -> list[str] | None:
 
 
 def _results(root: Path, path: Path) -> tuple[list[Result], list[str]]:
-    """What a file holds, and what of it cannot be told, in words."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    """What a file holds, and what of it cannot be told, in words. Raises ForeignFileError, or ValueError for none."""
+    content = foreign.read_json(path, LARGEST_BYTES)
     parts = _name_parts(root, path)
-    general = content["config_general"]
-    model = str(general["model_name"] if "model_name" in general else general["model_config"]["model_name"])
+    match content:
+        case {"config_general": {"model_name": str(model)} | {"model_config": {"model_name": str(model)}}}:
+            pass
+        case _:
+            raise ValueError("it names no model")
+    results, tasks = content.get("results"), content.get("config_tasks") or {}
+    if not isinstance(results, dict) or not isinstance(tasks, dict):
+        raise ValueError("it has no results by task")
     place = next((index for index, part in enumerate(parts) if CHECKPOINT.fullmatch(part)), None)
     subject, step = model, 0
     if place is not None:
@@ -91,29 +105,41 @@ def _results(root: Path, path: Path) -> tuple[list[Result], list[str]]:
         subject, step = "/".join([*parts[:place], experiment]), int(number)
     written = RESULTS.fullmatch(path.name.split("__")[-1])[1]
     _moment(written)
-    tasks = content.get("config_tasks", {})
-    found, problems = [], []
-    for task, scores in content["results"].items():
+    found: list[Result] = []
+    problems = []
+    for task, scores in results.items():
         if task == "all":
             continue
-        config = next((tasks[key] for key in tasks if key == task or task.startswith(f"{key}|")), {})
         try:
-            metric, samples = _metric(scores)
+            benchmark = _benchmark(task)
+            if benchmark in {result.benchmark for result in found}:
+                raise ValueError(f"another task of the file is {benchmark}, too")
+            mean, problem_count, samples = _scored(task, scores, tasks)
         except ValueError as error:
-            problems.append(f"{path.name}: {task} is left out: {error}")
+            problems.append(f"{path.name}: {task[:LONGEST_NAME]} is left out: {error}")
             continue
-        problem_count = config.get("effective_num_docs")
-        mean = float(scores[metric])
-        found.append(
-            Result(
-                subject, step, model, _benchmark(task), mean, problem_count, samples or _samples(config), written, path
-            )
-        )
+        found.append(Result(subject, step, model, benchmark, mean, problem_count, samples, written, path))
     return found, problems
 
 
+def _scored(task: str, scores: Any, tasks: Mapping[str, Any]) -> tuple[float, int | None, int]:
+    """Mean, number of problems if it is told, and samples of a task. Raises ValueError if it has no score."""
+    config = next((tasks[key] for key in tasks if key == task or task.startswith(f"{key}|")), {})
+    if not isinstance(scores, dict) or not isinstance(config, dict):
+        raise ValueError("it has no scores by name")
+    metric, samples = _metric(scores)
+    if not is_number(scores[metric]):
+        raise ValueError(f"its {metric} is no number ({str(scores[metric])[:40]!r})")
+    problem_count = config.get("effective_num_docs")
+    if problem_count is not None and not (is_number(problem_count) and problem_count == int(problem_count) > 0):
+        raise ValueError(f"its effective_num_docs is no number of problems ({str(problem_count)[:40]!r})")
+    return float(scores[metric]), problem_count, samples or _samples(config)
+
+
 def _benchmark(task: str) -> str:
-    """The benchmark's name; with examples in the prompt it is another benchmark."""
+    """The benchmark's name; with examples in the prompt it is another benchmark. Raises ValueError for no name."""
+    if len(task) > LONGEST_NAME:
+        raise ValueError(f"its name has {len(task)} characters")
     found = TASK.fullmatch(task)
     if not found:
         return task
@@ -122,8 +148,12 @@ def _benchmark(task: str) -> str:
 
 
 def _samples(config: Mapping[str, Any]) -> int:
-    samples = config.get("num_samples") or [1]
-    return max(samples) if isinstance(samples, list) else int(samples)
+    """Raises ValueError for what is no number of samples."""
+    told = config.get("num_samples") or [1]
+    samples = told if isinstance(told, list) else [told]
+    if not all(is_number(one) and one == int(one) > 0 for one in samples):
+        raise ValueError(f"its num_samples is no number of samples ({str(told)[:40]!r})")
+    return int(max(samples))
 
 
 def _metric(scores: Mapping[str, float]) -> tuple[str, int | None]:
@@ -132,12 +162,12 @@ def _metric(scores: Mapping[str, float]) -> tuple[str, int | None]:
     That of one sample if there is one, else that of the most: the files do not tell whether as many were drawn as a
     name says. Raises ValueError if no score can be chosen.
     """
-    names = [name for name in scores if not name.endswith("_stderr")]
+    names = [name for name in scores if len(name) <= LONGEST_NAME and not name.endswith("_stderr")]
     known = {name: found for name in names if (found := METRIC.fullmatch(name))}
     if not known and len(names) == 1:
         return names[0], None
     if not known:
-        raise ValueError(f"it has several scores, {', '.join(names)}, and none is known")
+        raise ValueError(f"it has several scores, {', '.join(names)[:400]}, and none is known")
     samples = {name: next((int(n) for n in found.groups() if n), None) for name, found in known.items()}
     chosen = min(samples, key=lambda name: (samples[name] not in (None, 1), -(samples[name] or 1)))
     return chosen, samples[chosen]

@@ -21,11 +21,16 @@ from analysis.problem_table import EMPTY, TABLE, read_problem_table
 from analysis.runs import RUN_COLUMNS, Logs, problems_frame
 from analysis.series import Part, merged, metrics_frame, split_where_steps_fall
 from analysis.wandb_files import Segment, read_segment
+from tina import foreign
 from tina.errors import TRY_LATER, UserError
+from tina.foreign import ForeignFileError
 
 MAX_WORKERS = 4
 PARALLEL_BYTES = 128 * 2**20
 """Less than this is read before another process has started."""
+
+LARGEST_TABLE = 2**30
+"""Bytes of a per-problem table: 500 problems x 64 samples have a hundredth of it."""
 
 RUN_FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
 
@@ -143,8 +148,8 @@ def _read_segment(path: Path, wanted: Callable[[str], bool]) -> Segment:
     """A segment with its start, from the folder's name if the file no longer tells it."""
     try:
         segment = read_segment(path, wanted)
-    except OSError as error:
-        segment = Segment(path, damage=[f"the file cannot be opened ({error.strerror})"])
+    except ForeignFileError as error:
+        segment = Segment(path, damage=[str(error).rstrip(".")])
     if segment.run_id is None:
         segment.damage.append("the record that says what kind of run it is cannot be read")
     if segment.started is None:
@@ -204,9 +209,11 @@ def _problem_table(segments: Sequence[Segment]) -> tuple[pd.DataFrame, list[str]
     segment = next((s for s in reversed(segments) if f"{TABLE}.path" in s.last), None)
     if segment is None:
         return EMPTY, []
-    path = segment.path.parent / "files" / segment.last[f"{TABLE}.path"]
+    named, files = segment.last[f"{TABLE}.path"], segment.path.parent / "files"
+    if not isinstance(named, str):
+        return EMPTY, [f"the path of the per-problem table is none ({str(named)[:40]!r})"]
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        return EMPTY, [f"the per-problem table {path.name} cannot be opened ({error.strerror})"]
-    return read_problem_table(data, path.name, segment.last.get(f"{TABLE}.sha256"))
+        data = foreign.read_bytes(files / named, LARGEST_TABLE, below=files)
+        return read_problem_table(data, Path(named).name, segment.last.get(f"{TABLE}.sha256"))
+    except ForeignFileError as error:
+        return EMPTY, [f"the per-problem table is left out: {str(error).rstrip('.')}"]

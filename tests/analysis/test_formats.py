@@ -1,5 +1,6 @@
 """LaTeX and HTML: what a compiler or a browser would make of them."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -7,8 +8,8 @@ import pytest
 
 from analysis.columns import plain
 from analysis.evaluations import Missing
-from analysis.formats import html, html_table, latex, latex_text, markdown
-from analysis.render import Best, Column, Table
+from analysis.formats import html, html_table, latex, latex_text, markdown, markdown_text
+from analysis.render import Best, Column, Table, _csv_cell
 
 NASTY = r"50 % of $x_1$ & {a} # b~c ^ \d <b> | ×"
 
@@ -82,3 +83,43 @@ def test_markdown_marks_best_and_missing_and_keeps_its_columns(table: Table) -> 
     lines = markdown(table).splitlines()
     assert lines[2] == "| name | value % |" and lines[5] == "| b | *not run* |"
     assert lines[4].endswith("| **1.00** |") and r"\|" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("arithmetic_test", "arithmetic_test"),
+        ("[12.1, 15.3]", "[12.1, 15.3]"),
+        ("_x_ and *y*", r"\_x\_ and \*y\*"),
+        ("<script>a</script>", r"\<script\>a\</script\>"),
+        ("[click](http://x)", r"[click]\(http://x)"),
+        ("a|b `c` $d$ &lt;", r"a\|b \`c\` \$d\$ \&lt;"),
+        ("two\nlines\r\n# title", "two lines # title"),
+        ("\x1b]0;title\x07", r"\\x1b]0;title\\x07"),
+    ],
+)
+def test_markdown_shows_text_as_it_is(text: str, shown: str) -> None:
+    assert markdown_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=cmd|'/c calc'!A1", "'=cmd|'/c calc'!A1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("+1+2", "'+1+2"),
+        ("-x", "'-x"),
+        ("-1.5e-3", "-1.5e-3"),
+        (-1.5, -1.5),
+        ("a=b", "a=b"),
+        ("\x1b[2J", r"\x1b[2J"),
+    ],
+)
+def test_no_cell_of_a_csv_is_a_formula(value: object, cell: object) -> None:
+    assert _csv_cell(value) == cell
+
+
+def test_a_label_of_latex_is_a_plain_word(table: Table) -> None:
+    text = latex(dataclasses.replace(table, name="study_a}\\input{x}^^41 b"))
+    assert r"\label{tab:study_a--input-x---41-b}" in text
+    assert "^^" not in latex_text("^^41") and latex_text("\x1b") == r"\textbackslash{}x1b"

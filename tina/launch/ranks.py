@@ -87,7 +87,7 @@ def run_ranks(
         if processes > 1 and place.nodes == 1:
             shared |= _on_this_machine_alone(stack.enter_context(tempfile.TemporaryDirectory(prefix="tina-ranks-")))
         output = stack.enter_context(files.open_to_append(log)) if log else None
-        stack.enter_context(_signals_passed_on(ranks))
+        asked = stack.enter_context(_signals_passed_on(ranks))
         # A signal that comes while they are being started waits until all are there to hear it.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         stack.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, SIGNALS)
@@ -103,6 +103,8 @@ def run_ranks(
                 preexec_fn=_be_a_rank,
             )
             ranks.append(process)
+            for signalled in asked:  # a thread that does not block it may have taken it meanwhile
+                process.send_signal(signalled)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return _wait(ranks, leads=place.node == 0)
 
@@ -224,15 +226,19 @@ def _end(ranks: Sequence[subprocess.Popen]) -> None:
 
 
 @contextlib.contextmanager
-def _signals_passed_on(ranks: Sequence[subprocess.Popen]) -> Iterator[None]:
+def _signals_passed_on(ranks: Sequence[subprocess.Popen]) -> Iterator[list[int]]:
+    """Passes signals on to those that are there; yields the list of those that came."""
+    asked: list[int] = []
+
     def pass_on(number: int, frame: object) -> None:
+        asked.append(number)
         for one in ranks:
             if one.poll() is None:
                 one.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in SIGNALS}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,6 +6,7 @@ tables nor stand in one of them.
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -53,7 +54,8 @@ def _visible(value: Any) -> Any:
 
 def is_number(value: Any) -> bool:
     """Is it a number that can be counted with? True and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    largest = sys.float_info.max  # a whole number may have thousands of digits
+    return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
 
 
 def _is_sound(key: str, value: Any, odd: list[str]) -> bool:
@@ -107,7 +109,13 @@ def _is_manifest(study: Any) -> bool:
     arms = study.get("arms")
     if not isinstance(arms, list) or not all(isinstance(study.get(name) or {}, dict) for name in ("axes", "layout")):
         return False
-    if not isinstance((study.get("layout") or {}).get("labels") or {}, dict):
+    layout = study.get("layout") or {}
+    words = [study.get("title"), study.get("source"), layout.get("published")]
+    for name in ("labels", "published_arms"):
+        mapping = layout.get(name) or {}
+        if not isinstance(mapping, dict) or not all(isinstance(value, str) for value in mapping.values()):
+            return False
+    if not all(word is None or isinstance(word, str) for word in words):
         return False
     return all(
         isinstance(arm, dict)

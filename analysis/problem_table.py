@@ -1,15 +1,19 @@
 """The per-problem table of an evaluation, from the JSON file that W&B makes of a `wandb.Table`."""
 
 import hashlib
+import re
 
 import pandas as pd
 
 from analysis.runs import PROBLEM_COLUMNS
 from tina import foreign
 from tina.foreign import ForeignFileError
+from tina.terminal import visible
 
 TABLE = "problems"
 TABLE_COLUMNS = ["benchmark", "problem_id", "sample", "seed", "answer", "verdict", "tokens", "truncated"]
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Of a character beyond U+FFFF; one without the other is no text, and nothing can be written with it."""
 EMPTY = pd.DataFrame(columns=PROBLEM_COLUMNS)
 
 
@@ -31,6 +35,8 @@ def read_problem_table(data: bytes, name: str, sha256: str | None) -> tuple[pd.D
         return EMPTY, [f"the per-problem table {name} lacks the columns {', '.join(missing)}"]
     if len(set(columns)) < len(columns) or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
         raise ForeignFileError(f"{name} has rows of another length than its columns.")
+    if HALF.search(data):
+        rows = [[visible(value) if isinstance(value, str) else value for value in row] for row in rows]
     frame = pd.DataFrame(rows, columns=columns)[TABLE_COLUMNS]
     if not all(all(_is_plain(value) for value in frame[column]) for column in TABLE_COLUMNS):
         raise ForeignFileError(f"{name} holds lists where values should be.")

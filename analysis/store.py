@@ -71,16 +71,23 @@ def restore(folder: Path, stamp: str | None = None) -> Logs:
         path = folder / f"{name}.parquet"
         try:
             frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-            raise NoSnapshot(f"{path} cannot be read ({str(error).splitlines()[0]})") from error
+        except Exception as error:  # of damage there are as many kinds as fields that pyarrow and pandas look at
+            raise NoSnapshot(
+                f"{path} cannot be read ({(str(error) or type(error).__name__).splitlines()[0]})"
+            ) from error
         if missing := [column for column in columns if column not in frame]:
             raise NoSnapshot(f"{path} lacks the columns {', '.join(missing)}")
         if stamp is not None and frame.attrs.get("stamp") != stamp:
             raise NoSnapshot(f"{path} belongs to another state")
         frames[name] = frame
     runs = frames["runs"]
-    runs = runs.assign(**{name: runs[name].map(json.loads) for name in AS_JSON})
-    frames["runs"] = runs.assign(tags=runs.tags.map(tuple))
+    try:
+        runs = runs.assign(**{name: runs[name].map(json.loads) for name in AS_JSON})
+        frames["runs"] = runs.assign(tags=runs.tags.map(tuple))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise NoSnapshot(f"{folder / 'runs.parquet'} holds no runs ({error})") from error
+    if not all(isinstance(value, dict) for name in ("config", "summary") for value in runs[name]):
+        raise NoSnapshot(f"{folder / 'runs.parquet'} holds no runs")
     return Logs(**frames)
 
 

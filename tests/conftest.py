@@ -27,6 +27,7 @@ that no user has, such as LD_PRELOAD."""
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--resume-cases", type=int, default=10, help="random runs that are stopped and go on (default 10)")
+    parser.addoption("--fuzz-cases", type=int, default=100, help="damaged files of each format (default 100)")
 
 
 @pytest.fixture(scope="session")

@@ -40,11 +40,11 @@ def read_bytes(path: Path, limit: int = SMALL, below: Path | None = None) -> byt
 
     Raises ForeignFileError for anything else: a device or a pipe would never end.
     """
-    if below is not None and not path.resolve().is_relative_to(below.resolve()):
-        raise ForeignFileError(f"{path} leads out of {below}, and is not read.")
     try:
+        if below is not None and not path.resolve().is_relative_to(below.resolve()):
+            raise ForeignFileError(f"{path} leads out of {below}, and is not read.")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+    except (OSError, ValueError, RuntimeError) as error:  # a null character in the name, links in a circle
         raise ForeignFileError(f"{path} cannot be opened ({getattr(error, 'strerror', None) or error}).") from error
     told = os.fstat(descriptor)
     if not stat.S_ISREG(told.st_mode):

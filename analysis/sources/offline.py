@@ -24,6 +24,7 @@ from analysis.wandb_files import Segment, read_segment
 from tina import foreign
 from tina.errors import TRY_LATER, UserError
 from tina.foreign import ForeignFileError
+from tina.terminal import visible
 
 MAX_WORKERS = 4
 PARALLEL_BYTES = 128 * 2**20
@@ -179,7 +180,7 @@ def _run(run_id: str, segments: Sequence[Segment], damage: Iterable[str]) -> dic
         "config": config,
         "summary": summary,
         "segments": len(segments),
-        "damage": "; ".join([*(text for segment in segments for text in segment.damage), *damage]),
+        "damage": visible("; ".join([*(text for segment in segments for text in segment.damage), *damage])),
         "path": str(last.path),
     }
 

@@ -96,9 +96,9 @@ def _config(config: Mapping[str, Any], job_type: str, odd: list[str]) -> dict[st
         forms["study"] = _is_manifest
     kept = {}
     for key, value in config.items():
-        if value is None or key not in forms or forms[key](value):
+        if key not in forms or (value is not None and forms[key](value)):
             kept[key] = value
-        elif job_type in KINDS:  # what another program logs under these names is its own
+        elif value is not None and job_type in KINDS:  # what another program logs under these names is its own
             odd.append(f"the setting {key} is not understood ({str(value)[:40]!r})")
     return kept
 

@@ -68,17 +68,17 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def written_by_others(folder: Path) -> str | None:
+def written_by_others(folder: Path, trust_owner: bool = False) -> str | None:
     """Who but the user (and root) can put files of their own in a folder, or another folder in its place; in words.
 
     A folder that only its files' owners may clear (`/tmp`) is safe for what is in it, and so is one of the user's own
-    group, which many systems give each user.
+    group, which many systems give each user. `trust_owner`: whose the folders are does not matter.
     """
     whole, real = folder.absolute(), folder.resolve()
     for place in dict.fromkeys((real, *real.parents, whole, *whole.parents)):
         told = place.stat()
         shared = told.st_mode & stat.S_IWOTH or (told.st_mode & stat.S_IWGRP and not _own_group(told.st_gid))
-        if told.st_uid not in (0, os.getuid()):
+        if told.st_uid not in (0, os.getuid()) and not trust_owner:
             return f"{place} belongs to {_name(told.st_uid)}, who can put other files in it: use a folder of your own."
         if shared and (place in (whole, real) or not told.st_mode & stat.S_ISVTX):
             return (

@@ -5,6 +5,7 @@ after its launcher was killed, adds only what is missing or failed.
 """
 
 import fcntl
+import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +44,8 @@ class Arm:
 
 def run(jobs: Sequence[Job], settings: SlurmSettings) -> int:
     """Submits what is missing, follows it unless `wait` is false; the exit code. Raises UserError if sbatch refuses."""
-    if problem := files.written_by_others(Path.cwd()):
+    # Root may work in a clone of the user who lent it the machine, as in a container.
+    if problem := files.written_by_others(Path.cwd(), trust_owner=os.getuid() == 0):
         raise UserError(f"{problem} Jobs start in the folder that they are queued from.")
     # A job runs what its pickle says.
     folder = files.private_folder(Path(settings.submitit_folder).parent)

@@ -75,10 +75,9 @@ def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
         if numbered is None and not joined and number is not None:
             numbered = number != UNNUMBERED
         if number == UNNUMBERED:
-            if numbered is False and not joined:
+            if numbered is False:
                 yield record
                 continue
-            # Of joined chunks nothing but the number tells whether they are of one record.
             number = None
         if held is not None and number == last + 1:
             yield held

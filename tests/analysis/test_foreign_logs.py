@@ -349,3 +349,14 @@ def test_what_is_no_item_is_read_a_few_times_at_most(tmp_path: Path) -> None:
     assert read_segment(path).last == {}
     path.write_bytes(framed([numbered(1, b"\x12" + b"\xff" * 2**20 + b"\x00")]))
     assert read_segment(path).last == {}
+
+
+def test_a_sound_file_without_record_numbers_loses_no_row(tmp_path: Path) -> None:
+    """Records longer than a block stand in several chunks; the framing alone tells what is one."""
+    path = tmp_path / "run-x.wandb"
+    pad = field(1, field(2, b"pad") + field(16, b"1" * 900)) + field(1, field(2, b"train/a") + field(16, b"1"))
+    steps = [field(1, field(2, b"train/global_step") + field(16, b"%d" % step)) for step in range(300)]
+    rows = [field(2, step + pad) for step in steps]
+    path.write_bytes(framed([field(17, field(1, b"x")), *rows]))
+    segment = read_segment(path)
+    assert list(segment.series["train/a"][0]) == list(range(300)) and not segment.damage

@@ -14,6 +14,7 @@ from tina.grading.arguments import brace_arguments
 from tina.grading.characters import ascii_math
 from tina.grading.plain_text import plain_calls, plain_complex, words_as_signs
 from tina.grading.rows import rows_as_lists, undoubled
+from tina.grading.substitutions import Substitutions
 
 FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp|gcd|lcm"
 _EXTREMES = "max|min"  # words as well, and a unit
@@ -24,9 +25,8 @@ _LETTERS = {r"\AA": r"\text{Å}", r"\ell": "l ", r"\lvert": "|", r"\rvert": "|"}
 _ELLIPSIS = re.compile(r"(?<=\d)\s?\.\.\.(?=[\s$.]*$)")
 
 # Applied from top to bottom; each one is linear in the length of the text.
-_RULES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in [
+_RULES = Substitutions(
+    [
         # spacing; digits that only spacing keeps apart belong together
         (r"\\\\\s?\[[\d.]+\s?(?:pt|em|ex|mm|cm)\]", r"\\\\"),
         (r",\s?\\!\s?|\{\s?,\s?\}(?:\\!)?", ","),
@@ -113,7 +113,7 @@ _RULES = [
         (rf"(?<![\\A-Za-z])({'|'.join(_ALIASES)})(?=\s?\()", lambda found: f"\\{_ALIASES[found[1]]} "),
         (r"([\^_])\s?\(([^()]*)\)", r"\1{\2}"),
     ]
-]  # fmt: skip
+)  # fmt: skip
 
 
 _VARIANTS = {
@@ -135,8 +135,7 @@ def canonical(text: str) -> str:
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[2]
     text = undoubled(text)
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+    text = _RULES(text)
     text = rows_as_lists(text)
     if "(" in text:
         text = plain_calls(text)

@@ -3,6 +3,7 @@ r"""Mathematics as Python, SymPy and people without LaTeX write it: abs(x), log2
 import re
 
 from tina.grading.brackets import replace_calls
+from tina.grading.substitutions import Substitutions
 
 # name: spelling by number of arguments; {0} and {1} are the arguments.
 _SPELLINGS: dict[str, dict[int, str]] = {
@@ -35,9 +36,8 @@ _AHEAD = r"(?=[-\d(√∛π¼-¾⅐-⅞]|\.\d|[b-zB-HJ-Z]\b)"
 _WORD = re.compile(
     r"\b(?:square|cube|minus|negative|plus|times|multiplied|divided|over|to the|squared|cubed)\b", re.IGNORECASE
 )
-_WORDS = [
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in [
+_WORDS = Substitutions(
+    [
         (rf"\b(?:the )?square root of (?:the )?{_AHEAD}", "√"),
         (rf"\b(?:the )?cube root of (?:the )?{_AHEAD}", "∛"),
         (r"\b(?:the )?square of (\d+(?:\.\d+)?|[b-z]\b)", r"(\1)^2"),
@@ -51,16 +51,14 @@ _WORDS = [
         (rf"{_BEHIND} (?:over|divided by) {_AHEAD}", "/"),
         (rf"{_BEHIND} (?:raised )?to the power (?:of )?{_AHEAD}", "^"),
         (rf"{_BEHIND} (?:raised )?to the (\d+)(?:st|nd|rd|th)(?: power)?\b", r"^\1"),
-    ]
-]
+    ],
+    re.IGNORECASE,
+)
 
 
 def words_as_signs(text: str) -> str:
     """The text with signs for the words between and before numbers: √13 for "the square root of 13", 1/4, -3, 2^5."""
-    if _WORD.search(text):
-        for pattern, replacement in _WORDS:
-            text = pattern.sub(replacement, text)
-    return text
+    return _WORDS(text) if _WORD.search(text) else text
 
 
 def plain_calls(text: str) -> str:

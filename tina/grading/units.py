@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from tina.grading.substitutions import Substitutions
 from tina.grading.unit_table import PREFIX_WORDS, PREFIXED, PREFIXES, UNPREFIXED, WORKED_IN, Row
 
 _MAX_MEANINGS = 24
 
 _BRACES = re.compile(r"\\text\s?|[{}.~]|\\(?=\$)")
 _FRACTION = re.compile(r"\\frac\s?\{((?:[^{}]|\{[^{}]*\})*)\}\s?\{((?:[^{}]|\{[^{}]*\})*)\}")
-_SPELLINGS = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in [
+_SPELLINGS = Substitutions(
+    [
         (r"\\mu\s?(?:\\text\s?\{\s?)?", "μ"),
         (r"\\Omega\s?", "Ω"),
         (r"\\text\s?\{\s?([MLR])\s?\}\s?(?=_)", r"\1"),
@@ -37,7 +37,7 @@ _SPELLINGS = [
         (r"\s+cubed\b", "^3"),
         (r"\blight[\s-]years?\b", "ly"),
     ]
-]
+)
 _TOKEN = re.compile(r"[^\W\d_]+(?:_\\odot)?|°[CFK]?|''?|[%‰$€£¥₹]|\^?\s?-?\d+|[*/()\[\]]|\S")
 
 
@@ -106,8 +106,7 @@ def meanings(unit: str) -> tuple[Unit, ...]:
     """
     for _ in range(unit.count(r"\frac")):
         unit = _FRACTION.sub(r" (\1)/(\2) ", unit)
-    for pattern, replacement in _SPELLINGS:
-        unit = pattern.sub(replacement, unit)
+    unit = _SPELLINGS(unit)
     tokens = [token.replace(" ", "") for token in _TOKEN.findall(_BRACES.sub(" ", unit))]
     if not tokens or len(tokens) > 40:
         return ()

@@ -128,8 +128,8 @@ def _baseline_row(subject: str, measured: Mapping[int, Evaluation | Missing]) ->
 def _hub_id(config: Mapping[str, Any]) -> str:
     """The hub id of the model that was evaluated; conf/model/<name>.yaml tells it where the log has the name alone."""
     name = str(config.get("model", ""))
-    path = MODELS / f"{name}.yaml"
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["path"]) if path.is_file() else name
+    known = {path.stem: path for path in MODELS.glob("*.yaml")}
+    return str(yaml.safe_load(known[name].read_text(encoding="utf-8"))["path"]) if name in known else name
 
 
 def baselines_table(rows: Sequence[Row]) -> Table | None:

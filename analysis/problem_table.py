@@ -12,6 +12,8 @@ from tina.terminal import visible
 
 TABLE = "problems"
 TABLE_COLUMNS = ["benchmark", "problem_id", "sample", "seed", "answer", "verdict", "tokens", "truncated"]
+LARGEST_TABLE = 2**30
+"""Bytes of a table: 500 problems x 64 samples have a hundredth of it."""
 HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 """Of a character beyond U+FFFF; one without the other is no text, and nothing can be written with it."""
 EMPTY = pd.DataFrame(columns=PROBLEM_COLUMNS)

@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,10 +71,7 @@ def console() -> Console:
 
 def show(table: Table, console: Console, told: set[str]) -> None:
     """Prints a table; columns that do not fit are left out and named below it. Notes in `told` are not said again."""
-    columns, left_out = list(table.columns), []
-    while _width(table, columns, console) > console.width and (rank := max(column.rank for column in columns)):
-        last = max(index for index, column in enumerate(columns) if column.rank == rank)
-        left_out.insert(0, columns.pop(last))
+    columns, left_out = _that_fit(table, console)
     console.print(_rich(table, columns))
     notes = [note for note in table.notes if note not in told]
     told |= set(notes)
@@ -83,6 +81,22 @@ def show(table: Table, console: Console, told: set[str]) -> None:
     for note in notes:
         console.print(Text(f"  {note}", style="dim"))
     console.print()
+
+
+def _that_fit(table: Table, console: Console) -> tuple[list[Column], list[Column]]:
+    """The columns that there is room for, and those to leave out: the last ones of the highest rank first."""
+    places = range(len(table.columns))
+    order = sorted((p for p in places if table.columns[p].rank), key=lambda p: (-table.columns[p].rank, -p))
+
+    def without(count: int) -> list[Column]:
+        gone = set(order[:count])
+        return [column for place, column in enumerate(table.columns) if place not in gone]
+
+    # Fewer columns are never wider, so halving finds how many have to go.
+    fewest = bisect_left(
+        range(len(order)), True, key=lambda count: _width(table, without(count), console) <= console.width
+    )
+    return without(fewest), [table.columns[place] for place in sorted(order[:fewest])]
 
 
 def _width(table: Table, columns: list[Column], console: Console) -> int:

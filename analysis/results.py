@@ -87,6 +87,7 @@ def _train_row(
         **_computed_with(config.get("segments") or []),
     }
     held_out = settings.get("selection.benchmark")
+    held_out = held_out if isinstance(held_out, str) else None
     measured = {step: reported(found, held_out) for step, found in evaluated.items()}
     row |= median_checkpoint(measured)
     if checkpoint == "best_average":

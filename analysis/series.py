@@ -17,10 +17,12 @@ def merged(parts: Sequence[Part]) -> Part:
     A run that resumes from a checkpoint does some steps again: a later segment replaces the earlier ones from its own
     first step on. Steps come out increasing; of a step that was logged twice, the last value.
     """
-    steps, values = parts[0]
-    for later_steps, later_values in parts[1:]:
-        keep = steps < later_steps.min()
-        steps, values = np.append(steps[keep], later_steps), np.append(values[keep], later_values)
+    kept, first_later = [], np.inf
+    for part_steps, part_values in reversed(parts):
+        keep = part_steps < first_later
+        kept.append((part_steps[keep], part_values[keep]))
+        first_later = min(first_later, part_steps.min())
+    steps, values = (np.concatenate(columns) for columns in zip(*reversed(kept), strict=True))
     order = np.argsort(steps, kind="stable")
     steps, values = steps[order], values[order]
     last_of_step = np.append(steps[1:] != steps[:-1], True)

@@ -14,10 +14,10 @@ from analysis.studies import is_embedded
 def single_arms(rows: Sequence[Row], in_studies: set[str]) -> list[Row]:
     """One arm for each preset that was run outside of all studies, its seeds put together."""
     alone = {row["run"]: row for row in rows if row["run"] not in in_studies and "model.path" in row["settings"]}
-    seeds = {row["settings"].get("seed") for row in alone.values() if not is_embedded(row)}
+    seeds = {row["settings"].get("seed") for row in alone.values() if not is_embedded(row) and _is_seed(row)}
     arms = []
     for preset in published.rows("presets") if seeds else ():
-        digests = [_digest(preset["preset"], seed) for seed in sorted(seeds, key=str)]
+        digests = [_digest(preset["preset"], seed) for seed in sorted(seeds)]
         if found := [alone[digest] for digest in digests if digest in alone]:
             place = {"published_table": preset["table"], "published_value": preset["value"]}
             named = {"arm": preset["preset"], "seeds": " ".join(str(row["settings"]["seed"]) for row in found)}
@@ -26,7 +26,13 @@ def single_arms(rows: Sequence[Row], in_studies: set[str]) -> list[Row]:
     return arms
 
 
-def _digest(preset: str, seed: object) -> str | None:
+def _is_seed(row: Row) -> bool:
+    """Is its seed one that a preset can be composed with?"""
+    seed = row["settings"].get("seed")
+    return type(seed) is int and 0 <= seed < 2**63
+
+
+def _digest(preset: str, seed: int) -> str | None:
     from tina import configs, gate
 
     configs.register()

@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.runs import METRIC_COLUMNS, PROBLEM_COLUMNS, RUN_COLUMNS, Logs, problems_frame
+from tina import foreign
 from tina.errors import UserError
 
 AS_JSON = ("tags", "config", "summary")
 NAMES = ("runs", "metrics", "problems")
+FILES = tuple(f"{name}.parquet" for name in NAMES)
 SUMS = "SHA256SUMS"
 """Beside the files, as `sha256sum -c` takes it: Parquet itself does not notice a flipped bit."""
 
@@ -51,15 +53,19 @@ def _as_text(problems: pd.DataFrame) -> pd.DataFrame:
 def check_sums(folder: Path) -> None:
     """Raises NoSnapshot unless the files of a snapshot are those that were written, to the last bit."""
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-        wrong = [name for told, name in (line.split("  ", 1) for line in lines) if _sha256(folder / name) != told]
-    except (OSError, ValueError) as error:
+        lines = foreign.read_text(folder / SUMS).splitlines()
+        told = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        wrong = [file for file in FILES if _sha256(folder / file) != told.get(file)]
+    except (OSError, ValueError, foreign.ForeignFileError) as error:
         raise NoSnapshot(f"{folder / SUMS} cannot be checked ({error})") from error
-    if wrong or len(lines) != len(NAMES):
+    if wrong or len(lines) != len(FILES):
         raise NoSnapshot(f"{', '.join(wrong) or SUMS} is not what was written")
 
 
 def _sha256(path: Path) -> str:
+    """Raises OSError if it is no regular file: another would never end."""
+    if not path.is_file():
+        raise OSError(f"{path} is no regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -69,6 +75,8 @@ def restore(folder: Path, stamp: str | None = None) -> Logs:
     frames = {}
     for name, columns in zip(NAMES, (RUN_COLUMNS, METRIC_COLUMNS, PROBLEM_COLUMNS), strict=True):
         path = folder / f"{name}.parquet"
+        if not path.is_file():
+            raise NoSnapshot(f"{path} is not there")
         try:
             frame = pd.read_parquet(path)
         except Exception as error:  # of damage there are as many kinds as fields that pyarrow and pandas look at

@@ -61,7 +61,7 @@ class Segment:
     project: str = ""
     group: str = ""
     job_type: str = ""
-    tags: tuple[str, ...] = ()
+    tags: list[str] = field(default_factory=list)
     started: float | None = None
     """Seconds since the epoch."""
     exit_code: int | None = None
@@ -181,7 +181,7 @@ def _add_run(message: bytes, segment: Segment) -> None:
         elif number == RUN_CONFIG:
             _add_config(value, segment.config)
         elif number == RUN_TAGS:
-            segment.tags += (_text(value),)
+            segment.tags.append(_text(value))
         elif number == RUN_START:
             moment = dict(fields_of(_bytes(value)))
             segment.started = _whole(moment.get(1, 0), LATEST) + _whole(moment.get(2, 0)) / 1e9

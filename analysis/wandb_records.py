@@ -69,13 +69,11 @@ def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
     """
     last = missing = misplaced = mixed = 0
     held: bytes | None = None  # a joined record is believed if the next number follows: its parts may be of two records
-    numbered = None
+    numbered = _are_numbered(data)
     for record, joined in read_records(data, damage):
         number = _number(record)
-        if numbered is None and not joined and number is not None:
-            numbered = number != UNNUMBERED
         if number == UNNUMBERED:
-            if numbered is False:
+            if not numbered:
                 yield record
                 continue
             number = None
@@ -99,6 +97,12 @@ def whole_records(data: bytes, damage: list[str]) -> Iterator[bytes]:
         yield held
     counts = {"are missing": missing, "in a wrong place were left out": misplaced, "made of two were left out": mixed}
     damage += [f"{count} records {what}" for what, count in counts.items() if count]
+
+
+def _are_numbered(data: bytes) -> bool:
+    """Does the first whole record that stands in one chunk have a number? Parts of two might only look as if."""
+    numbers = (_number(record) for record, joined in read_records(data, []) if not joined)
+    return next((number != UNNUMBERED for number in numbers if number is not None), True)
 
 
 def _number(record: bytes) -> int | None:

@@ -53,10 +53,7 @@ def read_bytes(path: Path, limit: int = SMALL, below: Path | None = None) -> byt
     with os.fdopen(descriptor, "rb") as file:
         if told.st_size > limit:
             raise ForeignFileError(f"{path} has {told.st_size:,} bytes, more than the {limit:,} that are read.")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise ForeignFileError(f"{path} grows beyond the {limit:,} bytes that are read.")
-    return data
+        return file.read(told.st_size)  # of one that is being written, what was there
 
 
 def read_text(path: Path, limit: int = SMALL, below: Path | None = None) -> str:

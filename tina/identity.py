@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tina import foreign
 from tina.canonical import canonical
 from tina.files import local_path
 from tina.schema import SCHEMA_VERSION, TrainConfig
@@ -154,11 +155,8 @@ def asked(config: Mapping[str, Any]) -> str:
 
 def is_done(config: Mapping[str, Any], folder: Path | None = None) -> bool:
     """Has the run ended, with answers to what is asked of it now? `folder`: where it lies, if it was moved."""
-    try:
-        told = json.loads(((folder or run_folder(config)) / "summary.json").read_bytes())
-    except (FileNotFoundError, ValueError):
-        return False
-    return told["asked"] == asked(config)
+    told = foreign.json_or_told((folder or run_folder(config)) / "summary.json")
+    return isinstance(told, dict) and told.get("asked") == asked(config)
 
 
 def label(config: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ problems, not who solved what: intervals can be had of them, paired tests cannot
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from tina.foreign import ForeignFileError
 
 RESULTS = re.compile(r"results_(.+)\.json")
 CHECKPOINT = re.compile(r"(.+?)[_-](?:step[_-]?|checkpoint[_-]?)?(\d+)")
-TASK = re.compile(r"(?:.*\|)?(?P<name>[^|]*?[^|\d][^|]*?)(?:_avg)?(?:\|(?P<shots>\d+))?(?:\|\d+)?")
+TASK = re.compile(r"(?:.*\|)?(?P<name>[^|]*?[^|\d][^|]*?)(?P<avg>_avg)?(?:\|(?P<shots>\d+))?(?:\|\d+)?")
 """`aime24|0`, `lighteval|aime24|0`, `lighteval|aime24|0|0`, `aime24_avg|0`."""
 TASKS = {"math_500": "math500", "gpqa:diamond": "gpqa_diamond", "aime_2024": "aime24", "aime_2025": "aime25"}
 METRIC = re.compile(
@@ -105,26 +105,26 @@ def _results(root: Path, path: Path) -> tuple[list[Result], list[str]]:
         subject, step = "/".join([*parts[:place], experiment]), int(number)
     written = RESULTS.fullmatch(path.name.split("__")[-1])[1]
     _moment(written)
-    found: list[Result] = []
+    found: dict[str, Result] = {}
     problems = []
-    for task, scores in results.items():
+    for task, scores in sorted(results.items(), key=lambda item: "_avg" in item[0]):
         if task == "all":
             continue
         try:
-            benchmark = _benchmark(task)
-            if benchmark in {result.benchmark for result in found}:
-                raise ValueError(f"another task of the file is {benchmark}, too")
+            benchmark = _benchmark(task, found)
             mean, problem_count, samples = _scored(task, scores, tasks)
         except ValueError as error:
             problems.append(f"{path.name}: {task[:LONGEST_NAME]} is left out: {error}")
             continue
-        found.append(Result(subject, step, model, benchmark, mean, problem_count, samples, written, path))
-    return found, problems
+        found[benchmark] = Result(subject, step, model, benchmark, mean, problem_count, samples, written, path)
+    return list(found.values()), problems
 
 
 def _scored(task: str, scores: Any, tasks: Mapping[str, Any]) -> tuple[float, int | None, int]:
     """Mean, number of problems if it is told, and samples of a task. Raises ValueError if it has no score."""
-    config = next((tasks[key] for key in tasks if key == task or task.startswith(f"{key}|")), {})
+    parts = task.split("|")
+    names = ("|".join(parts[:count]) for count in range(len(parts), 0, -1))
+    config = next((tasks[name] for name in names if name in tasks), {})
     if not isinstance(scores, dict) or not isinstance(config, dict):
         raise ValueError("it has no scores by name")
     metric, samples = _metric(scores)
@@ -136,15 +136,21 @@ def _scored(task: str, scores: Any, tasks: Mapping[str, Any]) -> tuple[float, in
     return float(scores[metric]), problem_count, samples or _samples(config)
 
 
-def _benchmark(task: str) -> str:
-    """The benchmark's name; with examples in the prompt it is another benchmark. Raises ValueError for no name."""
+def _benchmark(task: str, taken: Container[str]) -> str:
+    """The benchmark's name; with examples in the prompt it is another benchmark, and so is a mean over samples beside a
+    result of one. Raises ValueError for no name, or one that is `taken`.
+    """
     if len(task) > LONGEST_NAME:
         raise ValueError(f"its name has {len(task)} characters")
     found = TASK.fullmatch(task)
-    if not found:
-        return task
-    name = TASKS.get(found["name"], found["name"])
-    return name if int(found["shots"] or 0) == 0 else f"{name} ({found['shots']}-shot)"
+    name = TASKS.get(found["name"], found["name"]) if found else task
+    if found and int(found["shots"] or 0):
+        name += f" ({found['shots']}-shot)"
+    if name in taken and found and found["avg"]:
+        name += " (avg)"
+    if name in taken:
+        raise ValueError(f"another task of the file is {name}, too")
+    return name
 
 
 def _samples(config: Mapping[str, Any]) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.metrics import canonical
-from analysis.problem_table import EMPTY, TABLE, read_problem_table
+from analysis.problem_table import EMPTY, LARGEST_TABLE, TABLE, read_problem_table
 from analysis.runs import RUN_COLUMNS, Logs, problems_frame
 from analysis.series import Part, merged, metrics_frame, split_where_steps_fall
 from analysis.wandb_files import Segment, read_segment
@@ -30,9 +30,6 @@ MAX_WORKERS = 4
 PARALLEL_BYTES = 128 * 2**20
 """Less than this is read before another process has started."""
 
-LARGEST_TABLE = 2**30
-"""Bytes of a per-problem table: 500 problems x 64 samples have a hundredth of it."""
-
 RUN_FOLDER = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-(.+)")
 
 
@@ -43,7 +40,7 @@ def keys(source: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {}
     for run_id, paths in _files_by_run(Path(source["root"]).expanduser()).items():
-        tables = [path for log in paths for path in sorted((log.parent / "files").rglob("*.json"))]
+        tables = [path for log in paths for path in sorted((log.parent / "files").rglob("*.json")) if path.is_file()]
         stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path in (*paths, *tables) if (stat := path.stat())]
         found[run_id] = hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
     return found
@@ -174,7 +171,8 @@ def _run(run_id: str, segments: Sequence[Segment], damage: Iterable[str]) -> dic
         summary |= segment.last
     return {
         "id": run_id,
-        **{name: _last_known(segments, name) for name in ("project", "group", "job_type", "tags")},
+        **{name: _last_known(segments, name) for name in ("project", "group", "job_type")},
+        "tags": tuple(_last_known(segments, "tags")),
         "state": _state(last.exit_code),
         "started": segments[0].started,
         "config": config,

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.checked import is_number
 from analysis.metrics import STEP, canonical
-from analysis.problem_table import EMPTY, TABLE, read_problem_table
+from analysis.problem_table import EMPTY, LARGEST_TABLE, TABLE, read_problem_table
 from analysis.runs import RUN_COLUMNS, Logs, problems_frame
 from analysis.series import merged, metrics_frame, split_where_steps_fall
+from analysis.wandb_files import LARGEST_STEP
+from tina import foreign
 from tina.errors import UserError
 
 STATES = {"crashed": "stopped", "killed": "stopped", "preempted": "stopped", "preempting": "stopped"}
@@ -109,7 +112,7 @@ def _series(run: Any, wanted: Callable[[str], bool]) -> dict[str, tuple[np.ndarr
     columns: dict[str, tuple[list[int], list[float]]] = {}
     for row in run.scan_history(use_cache=False):
         step = row.get(STEP)
-        if step is None:
+        if not is_number(step) or not 0 <= step < LARGEST_STEP:
             continue
         for key, value in row.items():
             value = NOT_FINITE.get(value, value) if isinstance(value, str) else value
@@ -125,7 +128,8 @@ def _series(run: Any, wanted: Callable[[str], bool]) -> dict[str, tuple[np.ndarr
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """May it be drawn? Not finite numbers are logged, too."""
+    return is_number(value) or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _problem_table(run: Any) -> tuple[pd.DataFrame, list[str]]:
@@ -134,10 +138,14 @@ def _problem_table(run: Any) -> tuple[pd.DataFrame, list[str]]:
     name = logged.get(f"{TABLE}.path")
     if name is None:
         return EMPTY, []
+    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+        return EMPTY, [f"the path of the per-problem table is none ({str(name)[:40]!r})"]
     with tempfile.TemporaryDirectory() as folder:
         try:
             run.file(name).download(root=folder, replace=True).close()
-            data = (Path(folder) / name).read_bytes()
+            data = foreign.read_bytes(Path(folder) / name, LARGEST_TABLE, below=Path(folder))
+            return read_problem_table(data, Path(name).name, logged.get(f"{TABLE}.sha256"))
         except (OSError, IndexError, *_errors()) as error:
             return EMPTY, [f"the per-problem table {Path(name).name} cannot be downloaded ({_first_line(error)})"]
-    return read_problem_table(data, Path(name).name, logged.get(f"{TABLE}.sha256"))
+        except foreign.ForeignFileError as error:
+            return EMPTY, [f"the per-problem table is left out: {_first_line(error)}"]

@@ -3,7 +3,9 @@
 pytest tests/analysis/test_foreign_logs.py --fuzz-cases=2000      more damage at random, of each format
 """
 
+import contextlib
 import copy
+import hashlib
 import json
 import os
 import random
@@ -15,12 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis import formats
 from analysis.overview import Overview, overview
+from analysis.problem_table import read_problem_table
 from analysis.runs import load
-from analysis.store import NoSnapshot, restore, save
+from analysis.series import merged, split_where_steps_fall
+from analysis.sources.lighteval import _results as lighteval_results
+from analysis.store import NoSnapshot, check_sums, restore, save
 from analysis.tables import make_tables
 from analysis.wandb_files import read_segment
 from analysis.wandb_records import BLOCK_BYTES, FILE_HEADER, read_records
@@ -95,14 +101,15 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def beside(sound: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A copy of the sound run's folder, and the place of another run's file beside it."""
     root = tmp_path / "logs"
-    shutil.copytree(sound, root)
+    shutil.copytree(sound, root, symlinks=True)
     place = root / "wandb" / f"offline-run-20240101_000000-{BAD}" / f"run-{BAD}.wandb"
     place.parent.mkdir(parents=True)
     return root, place
 
 
 def train_file(root: Path) -> Path:
-    return sorted(root.rglob(f"run-{SOUND}.wandb"))[0]  # W&B's latest-run is a link to it
+    (path,) = root.rglob(f"offline-run-*/run-{SOUND}.wandb")
+    return path
 
 
 @pytest.mark.parametrize("kind", ["pipe", "zero", "folder", "dangling"])
@@ -311,34 +318,46 @@ def test_a_damaged_config_or_study_hides_no_other(beside: tuple[Path, Path], fuz
 
 
 def test_a_damaged_snapshot_is_no_snapshot(sound: Path, tmp_path: Path, fuzz_cases: int) -> None:
-    save(load({"name": "offline", "root": str(sound)}), tmp_path / "snapshot")
-    files = sorted((tmp_path / "snapshot").glob("*.parquet"))
-    good = {path: path.read_bytes() for path in files}
+    folder = tmp_path / "snapshot"
+    save(load({"name": "offline", "root": str(sound)}), folder)
+    good = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+    check_sums(folder)
     for number, dice in each(fuzz_cases, "snapshot"):
-        path = dice.choice(files)
-        path.write_bytes(bytes_damaged(good[path], dice))
-        try:
-            restore(tmp_path / "snapshot")
-        except NoSnapshot:
-            pass
-        finally:
-            path.write_bytes(good[path])
-        assert number >= 0
+        path = dice.choice(list(good))
+        damaged = bytes_damaged(good[path], dice)
+        path.write_bytes(damaged)
+        if damaged != good[path]:
+            with pytest.raises(NoSnapshot):
+                check_sums(folder)
+                pytest.fail(f"case {number}")
+        with contextlib.suppress(NoSnapshot):  # what is read without its sums may be other numbers, but nothing else
+            assert len(restore(folder).runs.columns) == 12
+        path.write_bytes(good[path])
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
+def test_only_regular_files_are_a_snapshot(sound: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "snapshot"
+    save(load({"name": "offline", "root": str(sound)}), folder)
+    os.mkfifo(folder / "pipe")
+    (folder / "metrics.parquet").unlink()
+    (folder / "metrics.parquet").symlink_to(name)
+    for read in (check_sums, restore):
+        with pytest.raises(NoSnapshot):
+            read(folder)
+    (folder / "SHA256SUMS").write_text("".join(f"{'0' * 64}  {one}\n" for one in (name, "/dev/zero", "runs.parquet")))
+    with pytest.raises(NoSnapshot):
+        check_sums(folder)
 
 
 def test_a_damaged_table_of_problems_is_left_out(sound: Path, fuzz_cases: int) -> None:
-    from analysis.problem_table import read_problem_table
-
     (path,) = list(sound.rglob("*.table.json"))
     good = json.loads(path.read_bytes())
-    for _, dice in each(fuzz_cases, "table"):
-        import hashlib
-
+    for number, dice in each(fuzz_cases, "table"):
         data = json.dumps(values_damaged(good, dice)).encode()
-        try:
-            read_problem_table(data, "t", hashlib.sha256(data).hexdigest())
-        except ForeignFileError:
-            continue
+        with contextlib.suppress(ForeignFileError):
+            found, told = read_problem_table(data, "t", hashlib.sha256(data).hexdigest())
+            assert {"benchmark", "problem", "verdict"} <= set(found.columns), f"case {number}: {told}"
 
 
 def test_what_is_no_item_is_read_a_few_times_at_most(tmp_path: Path) -> None:
@@ -360,3 +379,80 @@ def test_a_sound_file_without_record_numbers_loses_no_row(tmp_path: Path) -> Non
     path.write_bytes(framed([field(17, field(1, b"x")), *rows]))
     segment = read_segment(path)
     assert list(segment.series["train/a"][0]) == list(range(300)) and not segment.damage
+
+
+def test_a_log_without_record_numbers_keeps_its_kind_if_its_first_record_is_long(tmp_path: Path) -> None:
+    path = tmp_path / "run-x.wandb"
+    long = field(1, field(2, b"big") + field(16, b'"' + b"x" * 40_000 + b'"'))
+    begun = field(17, field(1, b"x") + field(7, b"train") + field(4, long))
+    path.write_bytes(framed([begun, update("train/global_step", 1)]))
+    segment = read_segment(path)
+    assert (segment.job_type, segment.damage) == ("train", [])
+
+
+ODD = {
+    "a list as seed": {"cfg": {"seed": [1], "model": {"path": "a/b"}}, "digest": BAD},
+    "a text as seed": {"cfg": {"seed": "choice(1,2)", "model": {"path": "a/b"}}, "digest": BAD},
+    "a list as benchmark": {"cfg": {"selection": {"benchmark": ["a"]}, "model": {"path": "a/b"}}, "digest": BAD},
+    "a long name": {"train_id": "m", "step": 0, "model": "m" * 5000},
+    "a name that leads away": {"train_id": "m", "step": 0, "model": "../dataset/limr"},
+}
+
+
+@pytest.mark.parametrize("config", ODD.values(), ids=ODD)
+def test_settings_of_another_kind_end_no_table(beside: tuple[Path, Path], config: dict[str, Any]) -> None:
+    root, place = beside
+    items = b"".join(field(1, field(2, k.encode()) + field(16, json.dumps(v).encode())) for k, v in config.items())
+    kind = b"eval" if "train_id" in config else b"train"
+    begun = field(17, field(1, BAD.encode()) + field(7, kind) + field(4, items))
+    contents = [begun, update("eval/arithmetic_test/mean", 0.5), update("eval/arithmetic_test/n_samples", 1)]
+    place.write_bytes(framed([numbered(i, content) for i, content in enumerate(contents, start=1)]))
+    assert SOUND in {row["run"] for row in tables(root).rows}
+
+
+def test_a_broken_link_among_a_runs_files_costs_nothing(beside: tuple[Path, Path], tmp_path: Path) -> None:
+    root, _ = beside
+    (train_file(root).parent / "files" / "x.json").symlink_to("nowhere")
+    done = run("analysis/tables.py", f"source.root={root}", f"cache={tmp_path / 'cache'}", f"out={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr
+
+
+# What would be quadratic takes minutes or hours at these sizes.
+
+
+def test_many_tags_are_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "run-x.wandb"
+    path.write_bytes(framed([numbered(1, field(17, field(10, b"a") * 600_000))]))
+    assert len(read_segment(path).tags) == 600_000
+
+
+def test_steps_that_go_back_and_forth_are_merged_once() -> None:
+    def one_by_one(parts: list[tuple[np.ndarray, np.ndarray]]) -> dict[int, float]:
+        kept: dict[int, float] = {}
+        for steps, values in parts:
+            kept = {step: value for step, value in kept.items() if step < steps.min()}
+            kept |= dict(zip(steps.tolist(), values.tolist(), strict=True))
+        return kept
+
+    dice = np.random.default_rng(0)
+    for n in (5, 50, 500):
+        parts = split_where_steps_fall(np.arange(n) + dice.integers(-3, 4, n), dice.random(n))
+        steps, values = merged(parts)
+        assert dict(zip(steps.tolist(), values.tolist(), strict=True)) == one_by_one(parts)
+        assert (np.diff(steps) > 0).all()
+    zigzag = np.arange(400_000) + np.where(np.arange(400_000) % 2, -1, 1)
+    assert (np.diff(merged(split_where_steps_fall(zigzag, zigzag.astype(float)))[0]) > 0).all()
+
+
+def test_many_tasks_of_a_file_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a_1").mkdir()
+    many = RESULTS | {
+        "results": {f"t{i}|0": {"extractive_match": 0.5} for i in range(100_000)},
+        "config_tasks": {f"c{i}": {} for i in range(90_000)},
+    }
+    path = tmp_path / "a_1" / "results_2025-01-01T00-00-00.json"
+    path.write_text(json.dumps(many))
+    many["results"] = dict(list(many["results"].items())[:40_000])
+    many["config_tasks"] = dict(list(many["config_tasks"].items())[:40_000])
+    path.write_text(json.dumps(many))
+    assert len(lighteval_results(tmp_path, path)[0]) == 40_000

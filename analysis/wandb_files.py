@@ -26,8 +26,8 @@ STEP_KEYS = [tag + bytes([len(STEP)]) + STEP.encode() for tag in (b"\x12", b"\x0
 """As a nested key and, in earlier versions of W&B, as a flat one."""
 
 LARGEST_STEP = 2**53
-LARGEST_BYTES = 4 * 2**30
-"""What a file may have: a hundred times one of a long run."""
+LARGEST_BYTES = 2**30
+"""What a file may have: fifty times one of 10,000 steps."""
 
 # History rows are nearly all of a file, and decoding them as messages takes twice the time of these patterns. They are
 # exact: JSON text and metric names hold no control characters, so each match ends where the next item begins.

@@ -112,7 +112,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     tokenizer = policy.load_tokenizer(config.model)
     loaded = load_problems(config.dataset)
     problems, too_long = fit_prompts(loaded.problems, config.prompt, tokenizer, config.length.max_prompt_tokens)
-    _fill_a_step(config, len(problems))
+    _check_a_step_can_be_filled(config, len(problems))
     counts = loaded.counts | {"too_long": too_long, "prompts": len(problems)} | _contamination(config, problems)
     model = policy.load_policy(config.model, config.lora, device, config.seed)
     trainable, total = policy.parameter_counts(model)
@@ -157,7 +157,7 @@ def _run(run: Run, grader: Grader) -> dict[str, Any]:
     return told
 
 
-def _fill_a_step(config: TrainConfig, prompts: int) -> None:
+def _check_a_step_can_be_filled(config: TrainConfig, prompts: int) -> None:
     """Raises UserError if there are fewer prompts than one batch asks: no batch would ever be full."""
     needed = config.batch.completions_per_step // config.batch.num_generations
     if prompts < needed:

@@ -91,7 +91,7 @@ def test_reads_run_config_and_exit_as_wandb_inspect_does(nasty_file: Path) -> No
     assert segment.config == config
     assert segment.config["late"] == {"a": 9} and segment.config["one more"] == 1.25
     assert (segment.run_id, segment.group, segment.job_type, segment.project) == ("nasty", "g", "train", "tina")
-    assert segment.tags == ("a", "b")
+    assert segment.tags == ["a", "b"]
     assert segment.exit_code == 3
 
 

@@ -47,6 +47,7 @@ def test_the_documented_commands_pass(run: Path) -> None:
         (["run=./nowhere"], "run=./nowhere is not there"),
         (["run=./conf"], "is no training run's folder"),
         (["model=tiny", "checkpoints=last"], "are about a run's checkpoints: give run="),
+        (["model=tiny", "trust_remote_code=true"], "with model=, write model.trust_remote_code=true"),
         (["model=tiny", "benchmarks=papr"], "no benchmarks=papr: did you mean paper"),
         (["model=tiny", "benchmarks.sets=[aime26]"], "no benchmark aime26: did you mean aime2"),
         (["model=tiny", "benchmarks.skip=[gpqa]"], "no benchmark gpqa: did you mean gpqa_diamond"),

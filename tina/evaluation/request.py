@@ -44,6 +44,10 @@ def resolve(config: EvaluateConfig) -> Request:
     """Fills in what the run knows. Raises UserError if there is nothing to evaluate, or it is not there."""
     if config.run is None and config.model is None:
         raise UserError("Say what to evaluate: run=<folder of a training run>, or model=<choice>.")
+    if config.model is not None and config.trust_remote_code:
+        raise UserError(
+            "trust_remote_code is about the base model of a run=: with model=, write model.trust_remote_code=true."
+        )
     if config.run is None:
         if config.checkpoints != "all" or config.selection is not None or not config.base:
             raise UserError("checkpoints, selection and base are about a run's checkpoints: give run=<folder>, too.")

@@ -77,11 +77,10 @@ def run_ranks(
     """
     place = place or Place()
     here = processes // place.nodes
-    port = place.port or _free_port()
     shared = {"OMP_NUM_THREADS": threads or max(1, len(os.sched_getaffinity(0)) // here), "PYTHONFAULTHANDLER": 1}
     if processes > 1:
         shared |= {"WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": here}
-        shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": port}
+        shared |= {"MASTER_ADDR": place.address, "MASTER_PORT": place.port or _free_port()}
     ranks: list[subprocess.Popen] = []
     with contextlib.ExitStack() as stack:
         if processes > 1 and place.nodes == 1:

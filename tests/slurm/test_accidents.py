@@ -83,6 +83,17 @@ def is_asked_to_end(process: int) -> bool:
     return bool(int(pending[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
+def send(processes: Sequence[int], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def go_on_when_asked_to_end(held: Sequence[int]) -> None:
+    wait(lambda: all(is_asked_to_end(process) for process in held), "SLURM asks the processes to end")
+    send(held, signal.SIGCONT)
+
+
 def accounted(cluster: Cluster, job: str) -> list[str]:
     """The state of every start of a job that is over, as sacct has them; the accounting is a moment behind."""
 
@@ -117,14 +128,25 @@ def first(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     outputs = tmp_path_factory.mktemp("first")
     arguments = [*ARMS, swept(RANKS), *ON_SLURM, "hydra.launcher.array_parallelism=5", f"paths.outputs={outputs}"]
     launcher = start("train.py", *arguments)
-    wait(lambda: all(steps_of(outputs, rank) >= 4 for rank in RANKS), "all five arms have a checkpoint")
+    # An arm that has a checkpoint is held until its accident: one that ran on could be done before it.
+    held: dict[int, list[int]] = {}
+
+    def are_all_held() -> bool:
+        for rank in RANKS:
+            if rank not in held and steps_of(outputs, rank) >= 4:
+                held[rank] = processes_of(folder_of(outputs, rank))
+                send(held[rank], signal.SIGSTOP)
+        return len(held) == len(RANKS)
+
+    wait(are_all_held, "all five arms have a checkpoint")
     jobs = {rank: job_of(outputs, rank) for rank in RANKS}
     seen = {"outputs": outputs, "jobs": jobs, "status": run("tina/status.py", f"outputs={outputs}").stdout}
 
-    for process in processes_of(folder_of(outputs, 8)):
-        os.kill(process, signal.SIGKILL)
-    cluster.run("scancel", jobs[16])
-    cluster.run("scontrol", "requeue", jobs[32])
+    send(held[8], signal.SIGKILL)
+    for rank, command in ((16, ("scancel", jobs[16])), (32, ("scontrol", "requeue", jobs[32]))):
+        cluster.run(*command)
+        go_on_when_asked_to_end(held[rank])
+    send(held[4], signal.SIGCONT)
     cluster.stop_controller()
     cluster.start_controller()
     # The job that needs a whole node has to wait for nobody: what is there is preempted.
@@ -132,6 +154,7 @@ def first(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     urgent = ["sbatch", "--parsable", "-p", "urgent", "-w", node, "--exclusive", "--output=/dev/null"]
     seen["preempted"] = cluster.run("squeue", "-h", "-r", "-w", node, "-t", "R", "-o", "%i").split()
     cluster.run(*urgent, "--wrap", "sleep 1")
+    go_on_when_asked_to_end(held[64])
 
     done = finished(launcher)
     seen |= {"code": done.returncode, "out": done.stdout, "err": done.stderr}
@@ -235,13 +258,9 @@ def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict:
     # SLURM looks at time limits twice a minute, and the run would be done by then. A limit that is short from the start
     # could be met before the first step.
     held = processes_of(limited)
-    for process in held:
-        os.kill(process, signal.SIGSTOP)
+    send(held, signal.SIGSTOP)
     cluster.run("scontrol", "update", f"jobid={seen['jobs'][4]}", "timelimit=2")
-    wait(lambda: all(is_asked_to_end(process) for process in held), "it is told of its limit")
-    for process in held:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGCONT)
+    go_on_when_asked_to_end(held)
     wait(lambda: record.submissions(limited)[-1].code is not None, "it ends before its limit")
     cluster.run("scontrol", "update", f"jobid={seen['jobs'][4]}", "timelimit=60")
     done = finished(again)
